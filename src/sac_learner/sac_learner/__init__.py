@@ -1,0 +1,1 @@
+"""Asynchronous soft actor-critic from pixels: actor and learner nodes."""

@@ -1,0 +1,1 @@
+"""Draws the target: a red dot on a monitor or off screen."""

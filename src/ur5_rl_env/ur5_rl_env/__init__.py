@@ -1,0 +1,1 @@
+"""Arm, camera and environment nodes; reward, kinematics, safety and episode logic."""

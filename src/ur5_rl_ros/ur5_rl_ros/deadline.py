@@ -1,0 +1,32 @@
+"""Absolute deadlines on the steady clock, for loops that must not drift."""
+
+import time
+
+NANOSECONDS = 1_000_000_000
+
+
+class Pace:
+    """Yields absolute deadlines `period_s` apart. Owned by one thread.
+
+    Overrun deadlines are skipped, never caught up with a burst; `skipped` counts them.
+    """
+
+    def __init__(self, period_s: float, first_ns: int | None = None) -> None:
+        if not period_s > 0.0:
+            raise ValueError(f"period_s must be positive, got {period_s}")
+        self.period_ns = round(period_s * NANOSECONDS)
+        self.skipped = 0
+        self._next_ns = time.monotonic_ns() if first_ns is None else first_ns
+
+    def sleep(self) -> int:
+        """Sleep until the next deadline; return how late this thread woke [ns]."""
+        deadline_ns = self._next_ns
+        now_ns = time.monotonic_ns()
+        behind = (now_ns - deadline_ns) // self.period_ns
+        if behind > 0:
+            self.skipped += behind
+            deadline_ns += behind * self.period_ns
+        if deadline_ns > now_ns:
+            time.sleep((deadline_ns - now_ns) / NANOSECONDS)
+        self._next_ns = deadline_ns + self.period_ns
+        return time.monotonic_ns() - deadline_ns

@@ -1,0 +1,139 @@
+"""The only place where a process starts and stops ROS.
+
+Signals set a flag and nothing else: the context stays valid until the node has said its
+last word (a final zero velocity, a checkpoint), then it is shut down here.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+EXIT_OK = 0
+EXIT_CONFIGURATION = 2  # a parameter, file or device is wrong: starting again cannot help
+EXIT_LINK_LOST = 3  # the other side went away: a fresh process may find it again
+
+
+class LinkLostError(RuntimeError):
+    """A device or server went away; a fresh process may reach it again."""
+
+
+class Stop:
+    """A flag that SIGINT and SIGTERM raise; loops look at it, waits end with it."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def install(self) -> "Stop":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._event.set()
+
+    def request(self) -> None:
+        self._event.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait at most `timeout_s` [s]; return whether the process should stop."""
+        return self._event.wait(timeout_s)
+
+    @property
+    def requested(self) -> bool:
+        return self._event.is_set()
+
+
+class RunnableNode(Protocol):
+    """A node whose `run` is the process's main thread until `stop` is raised."""
+
+    def run(self, stop: Stop) -> None: ...
+    def close(self) -> None: ...
+
+
+def run(make_node: Callable[[], Node]) -> None:
+    """Run one node until a signal: the body of every `main`.
+
+    A node that only answers callbacks is spun in this thread. A node with a method
+    `run(stop)` has this thread for its loop, and its callbacks run in one more thread.
+    `close()`, where a node has it, is called while the context is still valid.
+    Exits with 2 and one line on a configuration error, with 3 when a link was lost.
+    """
+    stop = Stop().install()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    code = EXIT_OK
+    try:
+        node = make_node()
+        try:
+            _spin(node, stop)
+        finally:
+            close = getattr(node, "close", None)
+            if close is not None:
+                close()
+    except LinkLostError as error:
+        code = _complain(str(error), EXIT_LINK_LOST)
+    except (ValueError, OSError) as error:
+        code = _complain(str(error), EXIT_CONFIGURATION)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+    sys.exit(code)
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"error: {text}", file=sys.stderr, flush=True)
+    return code
+
+
+def _spin(node: Node, stop: Stop) -> None:
+    loop = getattr(node, "run", None)
+    if loop is None:
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not stop.requested:
+            executor.spin_once(timeout_sec=0.05)
+        executor.remove_node(node)
+        return
+    with spinning_in_background(node):
+        loop(stop)
+
+
+@contextmanager
+def spinning_in_background(node: Node) -> Iterator[None]:
+    """Answer the callbacks of `node` in one thread of its own.
+
+    An error in a callback ends the thread and is raised again at the end of the block.
+    """
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    finished = threading.Event()
+    errors: list[BaseException] = []
+
+    def spin() -> None:
+        try:
+            while not finished.is_set():
+                executor.spin_once(timeout_sec=0.05)
+        except ExternalShutdownException:
+            pass
+        except BaseException as error:  # noqa: BLE001  handed to the owner below
+            errors.append(error)
+
+    thread = threading.Thread(target=spin, name="callbacks")
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join(timeout=5.0)
+        executor.remove_node(node)
+    if errors:
+        raise errors[0]

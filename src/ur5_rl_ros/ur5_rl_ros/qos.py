@@ -1,0 +1,22 @@
+"""The workspace's only QoS profiles: one per kind of data, each with its reason."""
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+# Newest sample wins; a lost one is replaced 8 or 40 ms later. rqt and rviz read it too.
+SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+# Newest command or observation wins, but it must arrive.
+COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+# Every time step is training data: deep queue, no loss.
+TRANSITION = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE)
+# A late joiner still needs the current policy.
+POLICY = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+# Slow scalars and episode summaries: a late joiner gets the last one, none is lost.
+STATUS = QoSProfile(
+    depth=50,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)

@@ -1,0 +1,64 @@
+"""Fixtures of the node tests: a private context and DDS domain each, no sleeping."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+
+FIRST_DOMAIN = 10
+NUM_DOMAINS = 90  # 10..99: below the ports that Linux hands out by itself
+
+
+@pytest.fixture
+def ros_domain() -> Iterator[int]:
+    """Reserve a DDS domain on this machine: two tests never hear each other."""
+    for domain in range(FIRST_DOMAIN, FIRST_DOMAIN + NUM_DOMAINS):
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0ur5rl-test-domain-{domain}")  # vanishes with the process
+        except OSError:
+            claim.close()
+            continue
+        yield domain
+        claim.close()
+        return
+    raise RuntimeError("no free ROS domain for a test")
+
+
+@pytest.fixture
+def ros(ros_domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[SingleThreadedExecutor]:
+    """Yield an executor in a private context and domain."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain))
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=ros_domain)
+    executor = SingleThreadedExecutor(context=context)
+    yield executor
+    executor.shutdown()
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.fixture
+def spin_until(ros: SingleThreadedExecutor) -> Callable[..., None]:
+    """Spin until a condition holds; fail, rather than hang, after a deadline."""
+
+    def spin_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, "condition never held"
+            ros.spin_once(timeout_sec=0.02)
+
+    return spin_until
+
+
+def node_environment(domain: int) -> dict[str, str]:
+    """Return the environment for a node started as a process of a test."""
+    return {
+        **os.environ,
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }

@@ -1,0 +1,1 @@
+"""Virtual UR controller on the real wire protocol, and a virtual wrist camera."""
