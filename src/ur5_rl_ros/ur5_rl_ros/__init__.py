@@ -1,1 +1,1 @@
-"""ROS glue shared by every node: parameters, QoS, process start and stop, image bridge."""
+"""ROS glue shared by every node: parameters, QoS, start and stop, image bridge."""

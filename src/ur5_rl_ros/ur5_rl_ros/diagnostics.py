@@ -16,7 +16,9 @@ Report = tuple[bytes, str, Mapping[str, object]]
 class Diagnostics:
     """Publishes what `report` returns (level, message, values) once a second."""
 
-    def __init__(self, node: Node, hardware_id: str, report: Callable[[], Report]) -> None:
+    def __init__(
+        self, node: Node, hardware_id: str, report: Callable[[], Report]
+    ) -> None:
         self._node = node
         self._hardware_id = hardware_id
         self._report = report

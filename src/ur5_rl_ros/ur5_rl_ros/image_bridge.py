@@ -51,7 +51,9 @@ def cv2_to_imgmsg(image: NDArray[np.uint8], encoding: str) -> Image:
     channels = _channels(encoding)
     shape = image.shape[:2] if channels == 1 else (*image.shape[:2], channels)
     if image.dtype != np.uint8 or image.shape != shape:
-        raise ValueError(f"{encoding} takes uint8 {shape}, got {image.dtype} {image.shape}")
+        raise ValueError(
+            f"{encoding} takes uint8 {shape}, got {image.dtype} {image.shape}"
+        )
     msg = Image(encoding=encoding, height=image.shape[0], width=image.shape[1])
     msg.step = image.shape[1] * channels
     msg.data = bytes_of(image)

@@ -58,7 +58,8 @@ def config_from_values(
             f"known are {', '.join(sorted(fields))}"
         )
     values = {
-        name: _typed(f"{where}: {name}", value, hints[name]) for name, value in given.items()
+        name: _typed(f"{where}: {name}", value, hints[name])
+        for name, value in given.items()
     }
     try:
         return config_type(**values)

@@ -21,6 +21,10 @@ EXIT_OK = 0
 EXIT_CONFIGURATION = 2  # a parameter, file or device is wrong: starting again cannot help
 EXIT_LINK_LOST = 3  # the other side went away: a fresh process may find it again
 
+# A loop thread that wakes for its deadline must not wait 5 ms (the default) for the
+# interpreter while the callback thread converts a message.
+SWITCH_INTERVAL_S = 0.0005
+
 
 class LinkLostError(RuntimeError):
     """A device or server went away; a fresh process may reach it again."""
@@ -113,6 +117,7 @@ def spinning_in_background(node: Node) -> Iterator[None]:
 
     An error in a callback ends the thread and is raised again at the end of the block.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     finished = threading.Event()

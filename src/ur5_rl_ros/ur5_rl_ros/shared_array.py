@@ -27,7 +27,9 @@ class SharedArrayWriter:
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: str) -> None:
         if not 1 <= len(shape) <= MAX_DIMENSIONS:
-            raise ValueError(f"shape must have 1 to {MAX_DIMENSIONS} dimensions, got {shape}")
+            raise ValueError(
+                f"shape must have 1 to {MAX_DIMENSIONS} dimensions, got {shape}"
+            )
         size = HEADER.size + int(np.prod(shape)) * np.dtype(dtype).itemsize
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}")

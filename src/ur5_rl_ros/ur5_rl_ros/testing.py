@@ -30,7 +30,9 @@ def ros_domain() -> Iterator[int]:
 
 
 @pytest.fixture
-def ros(ros_domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[SingleThreadedExecutor]:
+def ros(
+    ros_domain: int, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SingleThreadedExecutor]:
     """Yield an executor in a private context and domain."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain))

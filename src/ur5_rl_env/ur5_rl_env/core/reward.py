@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+Joints = Sequence[float] | NDArray[np.float64]
 
 RED_LOWER_BGR = (0, 0, 120)
 RED_UPPER_BGR = (50, 50, 255)
@@ -57,7 +58,7 @@ class Reward:
         self._time_scale = action_period_s / reference if reference > 0.0 else 1.0
         self._weight = centre_weight(config.kernel, height, width)
 
-    def __call__(self, image: Image, q: Sequence[float]) -> float:
+    def __call__(self, image: Image, q: Joints) -> float:
         """Return the reward of one action cycle.
 
         Args:
@@ -74,7 +75,7 @@ class Reward:
 
 def red_mask(image: Image) -> Image:
     """Return 255 where B <= 50, G <= 50 and R >= 120, else 0. BGR (H, W, 3) -> (H, W)."""
-    mask: Image = cv2.inRange(image, RED_LOWER_BGR, RED_UPPER_BGR)  # type: ignore[assignment,call-overload]
+    mask: Image = cv2.inRange(image, RED_LOWER_BGR, RED_UPPER_BGR)  # type: ignore[call-overload]
     return mask
 
 
@@ -91,6 +92,6 @@ def centre_weight(kernel: str, height: int, width: int) -> NDArray[np.float32]:
     return (peak * np.outer(rows, columns)).astype(np.float32)
 
 
-def posture_penalty(q: Sequence[float]) -> float:
-    """Return |q1 + q5| + |pi + q2 + q3 + q4| (joints counted from 1); 0 at the start pose."""
-    return abs(q[0] + q[4]) + abs(math.pi + q[1] + q[2] + q[3])
+def posture_penalty(q: Joints) -> float:
+    """Return |q1 + q5| + |pi + q2 + q3 + q4| (joints from 1); 0 at the start pose."""
+    return float(abs(q[0] + q[4]) + abs(math.pi + q[1] + q[2] + q[3]))

@@ -1,0 +1,87 @@
+"""Everything about the environment that an experimenter may change."""
+
+import math
+from dataclasses import dataclass
+
+from ur5_rl_env.core.reward import RewardConfig
+from ur5_rl_env.core.task import ACTION_PERIOD_S, EPISODE_S, MAX_JOINT_SPEED_RAD_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """Timing, tolerances and reward of the environment. SI units (REP-103).
+
+    Attributes:
+        action_period_s: Time between two observations.
+        episode_s: Time after which an episode is truncated.
+        height: Rows of a camera frame [px].
+        width: Columns of a camera frame [px].
+        max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
+        synchronisation_tolerance_s: Stamps of joint sample and image further apart than
+            this are counted as a synchronisation miss.
+        max_image_age_s: No newer image for this long ends the episode.
+        max_joint_state_age_s: No newer joint sample for this long ends the episode.
+        max_target_age_s: The display silent for this long ends the episode; 0 = the
+            target is not watched (a printed dot, say).
+        max_missed_actions: This many observations in a row without an answer end it.
+        image_margin_s: The episode's first tick comes this long after an image arrived,
+            so that images of the same rate are fresh at every tick.
+        settle_frames: Images to wait for after the arm has reached the start pose.
+        reset_timeout_s: A reset that takes longer is started again.
+        kernel, vision_scale, vision_clip, reference_period_s: See `RewardConfig`.
+
+    """
+
+    action_period_s: float = ACTION_PERIOD_S
+    episode_s: float = EPISODE_S
+    height: int = 90
+    width: int = 160
+    max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
+    synchronisation_tolerance_s: float = 0.05
+    max_image_age_s: float = 0.12
+    max_joint_state_age_s: float = 0.06
+    max_target_age_s: float = 0.5
+    max_missed_actions: int = 3
+    image_margin_s: float = 0.006
+    settle_frames: int = 3
+    reset_timeout_s: float = 15.0
+    kernel: str = "tents"
+    vision_scale: float = 800.0
+    vision_clip: float = 4.0
+    reference_period_s: float = 0.04
+
+    def __post_init__(self) -> None:
+        may_be_zero = {
+            "max_target_age_s",
+            "image_margin_s",
+            "vision_clip",
+            "vision_scale",
+        }
+        may_be_zero.add("reference_period_s")
+        for name, value in vars(self).items():
+            if isinstance(value, str):
+                continue
+            if not (math.isfinite(value) and (value > 0 or name in may_be_zero)):
+                raise ValueError(f"{name} must be finite and positive, got {value}")
+            if value < 0:
+                raise ValueError(f"{name} must not be negative, got {value}")
+        if self.episode_s < self.action_period_s:
+            raise ValueError(
+                f"episode_s ({self.episode_s}) is shorter than one "
+                f"action_period_s ({self.action_period_s})"
+            )
+        self.reward()  # checks the rest
+
+    @property
+    def steps_per_episode(self) -> int:
+        """Transitions of an episode that nothing cuts short."""
+        return int(self.episode_s / self.action_period_s + 1e-9)
+
+    def reward(self) -> RewardConfig:
+        """Return the reward's part of this configuration."""
+        return RewardConfig(
+            kernel=self.kernel,
+            vision_scale=self.vision_scale,
+            vision_clip=self.vision_clip,
+            reference_period_s=self.reference_period_s,
+        )

@@ -1,0 +1,161 @@
+"""One episode: snapshots and answers in, time steps and a summary out. Reads no clock."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ur5_rl_env.core.env_config import EnvConfig
+from ur5_rl_env.core.reward import Reward, mask_pixels
+from ur5_rl_env.core.sensors import Frame, Snapshot
+from ur5_rl_env.core.task import NUM_ACTIONS
+
+TIME_LIMIT = "time_limit"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the policy chose for one observation."""
+
+    episode: int
+    step: int
+    action: NDArray[np.float32]  # in [-1, 1], shape (5,)
+    policy_version: int = 0
+    policy_age_s: float = 0.0
+    observation_to_command_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.action.shape != (NUM_ACTIONS,) or not np.isfinite(self.action).all():
+            raise ValueError(f"action must be 5 finite numbers, got {self.action}")
+        if np.abs(self.action).max() > 1.0:
+            raise ValueError(f"action must lie in [-1, 1], got {self.action}")
+
+
+@dataclass(frozen=True)
+class TimeStep:
+    """One observation and what led to it (RLDS order)."""
+
+    episode: int
+    step: int  # of the observation, from 0
+    snapshot: Snapshot
+    proprioception: NDArray[np.float32]  # shape (15,)
+    action: NDArray[np.float32]  # executed since the previous observation, shape (5,)
+    reward: float
+    is_first: bool
+    is_last: bool
+    limited: bool
+    policy_version: int
+    new_frames: tuple[Frame, ...]  # those of the stack that no earlier time step carried
+
+
+@dataclass
+class EpisodeRecord:
+    """What is told about a finished episode. Times in the units of the names."""
+
+    return_sum: float = 0.0
+    steps: int = 0
+    policy_version: int = 0
+    missed_actions: int = 0
+    limited_steps: int = 0
+    synchronisation_misses: int = 0
+    first_mask_px: int = 0
+    last_mask_px: int = 0
+    cycle_ms: list[float] = field(default_factory=list)
+    lateness_ms: list[float] = field(default_factory=list)
+    observation_to_command_ms: list[float] = field(default_factory=list)
+    policy_age_s: list[float] = field(default_factory=list)
+
+
+class Episode:
+    """Turns ticks into time steps. Owned by the loop thread.
+
+    An observation that was not answered in time means that the arm went on with the
+    command before: the time step then holds that action, the one that was executed.
+    """
+
+    def __init__(self, config: EnvConfig, reward: Reward, number: int) -> None:
+        self.number = number
+        self.record = EpisodeRecord()
+        self._config = config
+        self._reward = reward
+        self._step = -1
+        self._executed = np.zeros(NUM_ACTIONS, np.float32)
+        self._missed_in_a_row = 0
+        self._newest_sent = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time limit was reached."""
+        return self._step >= self._config.steps_per_episode
+
+    @property
+    def actor_is_silent(self) -> bool:
+        """Whether too many observations in a row went without an answer."""
+        return self._missed_in_a_row >= self._config.max_missed_actions
+
+    def begin_step(self, snapshot: Snapshot, answer: Answer | None) -> None:
+        """Advance to the next observation; `answer` is the newest one that arrived."""
+        if self._step >= 0:
+            self._take(answer)
+        self._step += 1
+        self._snapshot = snapshot
+        if snapshot.offset_s > self._config.synchronisation_tolerance_s:
+            self.record.synchronisation_misses += 1
+
+    def proprioception(self) -> NDArray[np.float32]:
+        """Return q[5], qd[5] / max speed and the previous action[5], shape (15,)."""
+        joints, n = self._snapshot.joints, NUM_ACTIONS
+        speed = joints.qd[:n] / self._config.max_joint_speed_rad_s
+        return np.concatenate([joints.q[:n], speed, self._executed]).astype(np.float32)
+
+    def finish_step(self, limited: bool) -> TimeStep:
+        """Return the time step of the newest observation, with its reward."""
+        snapshot, record, is_first = self._snapshot, self.record, self._step == 0
+        image = snapshot.frames[-1].image
+        reward = 0.0 if is_first else self._reward(image, snapshot.joints.q)
+        record.return_sum += reward
+        record.steps = self._step
+        record.limited_steps += limited and not is_first
+        record.last_mask_px = mask_pixels(image)
+        if is_first:
+            record.first_mask_px = record.last_mask_px
+        new_frames = tuple(f for f in snapshot.frames if f.number > self._newest_sent)
+        self._newest_sent = snapshot.frames[-1].number
+        return TimeStep(
+            episode=self.number,
+            step=self._step,
+            snapshot=snapshot,
+            proprioception=self.proprioception(),
+            action=self._executed.copy(),
+            reward=reward,
+            is_first=is_first,
+            is_last=self.is_over,
+            limited=limited and not is_first,
+            policy_version=record.policy_version,
+            new_frames=new_frames,
+        )
+
+    @property
+    def step(self) -> int:
+        """Index of the newest observation, from 0; -1 before the first."""
+        return self._step
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the newest observation is made of."""
+        return self._snapshot
+
+    def _take(self, answer: Answer | None) -> None:
+        is_answer = answer is not None and (answer.episode, answer.step) == (
+            self.number,
+            self._step,
+        )
+        if answer is None or not is_answer:
+            self.record.missed_actions += 1
+            self._missed_in_a_row += 1
+            return
+        self._missed_in_a_row = 0
+        self._executed = answer.action
+        self.record.policy_version = answer.policy_version
+        self.record.observation_to_command_ms.append(answer.observation_to_command_ms)
+        self.record.policy_age_s.append(answer.policy_age_s)
