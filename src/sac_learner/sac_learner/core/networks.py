@@ -1,0 +1,265 @@
+"""Convolutional encoder, actor and twin critics.
+
+After Yuan 2021 (four convolutions, spatial softmax, joint state beside the features) and
+Yarats 2021, arXiv:1910.01741 (one encoder, trained by the critic's loss only).
+Shapes: B batch, C channels of a frame stack, H and W pixels after the crop.
+"""
+
+import dataclasses
+import json
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the name everybody knows
+
+STRIDES = (2, 2, 2, 1)
+FILTERS = 32
+KERNEL = 3
+PIXEL_SCALE = 1.0 / 255.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Shape of the policy network: all that an actor needs to rebuild it.
+
+    Attributes:
+        height: Rows of a camera frame, before the crop [px].
+        width: Columns of a camera frame, before the crop [px].
+        crop_rows: Rows cut off at the top and at the bottom [px].
+        crop_columns: Columns cut off at the left and at the right [px].
+        channels: Bytes per pixel times frames in the stack.
+        proprioception: Numbers beside the image.
+        actions: Joints that the policy moves.
+        hidden_size: Units in each of the two hidden layers of actor and critics.
+        log_std_min: Lower bound of the log of the standard deviation.
+        log_std_max: Upper bound of the log of the standard deviation.
+    """
+
+    height: int = 90
+    width: int = 160
+    crop_rows: int = 1
+    crop_columns: int = 2
+    channels: int = 9
+    proprioception: int = 15
+    actions: int = 5
+    hidden_size: int = 1024
+    log_std_min: float = -10.0
+    log_std_max: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("height", 31, 2160),
+            ("width", 31, 3840),
+            ("crop_rows", 0, self.height // 4),
+            ("crop_columns", 0, self.width // 4),
+            ("channels", 1, 64),
+            ("proprioception", 1, 256),
+            ("actions", 1, 64),
+            ("hidden_size", 8, 8192),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ValueError(
+                    f"{name} must be a whole number in [{low}, {high}], got {value}"
+                )
+        if not -20.0 <= self.log_std_min < self.log_std_max <= 4.0:
+            raise ValueError(
+                "log_std_min < log_std_max must hold within [-20, 4], "
+                f"got {self.log_std_min} and {self.log_std_max}"
+            )
+        if min(self.feature_map) < 1:
+            raise ValueError(
+                f"height {self.height} and width {self.width} less crop leave "
+                f"{self.cropped}: too small for four convolutions"
+            )
+
+    @property
+    def cropped(self) -> tuple[int, int]:
+        """Rows and columns that the encoder sees [px]."""
+        return self.height - 2 * self.crop_rows, self.width - 2 * self.crop_columns
+
+    @property
+    def feature_map(self) -> tuple[int, int]:
+        """Rows and columns of the last convolution's output."""
+        rows, columns = self.cropped
+        for stride in STRIDES:
+            rows = (rows - KERNEL) // stride + 1
+            columns = (columns - KERNEL) // stride + 1
+        return rows, columns
+
+    @property
+    def latent_size(self) -> int:
+        """Numbers that actor and critics see: image features and joint state."""
+        return 2 * FILTERS + self.proprioception
+
+    def to_json(self) -> str:
+        """Return the shape as text that `from_json` reads back."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "NetworkConfig":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: it is no JSON object of just these fields, or a value is refused.
+        """
+        values = json.loads(text)
+        names = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or values.keys() != names:
+            raise ValueError(
+                f"architecture must be an object with {sorted(names)}, got {text}"
+            )
+        return cls(**values)
+
+
+class SpatialSoftmax(nn.Module):
+    """Where in the image each feature is: Levine 2016, arXiv:1504.00702.
+
+    (B, F, h, w) -> (B, 2 F): expected column and row of each map in [-1, 1], in fp32.
+    """
+
+    places: Tensor
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        rows, columns = torch.meshgrid(
+            torch.linspace(-1.0, 1.0, height),
+            torch.linspace(-1.0, 1.0, width),
+            indexing="ij",
+        )
+        places = torch.stack([columns.flatten(), rows.flatten()], dim=1)
+        self.register_buffer("places", places, persistent=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        attention = torch.softmax(maps.float().flatten(2), dim=2)  # (B, F, h w)
+        return (attention @ self.places).flatten(1)
+
+
+class Encoder(nn.Module):
+    """(B, C, H, W) bytes and (B, P) joint state -> latent (B, 64 + P)."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(config.channels, FILTERS, KERNEL, STRIDES[0])
+        self.others = nn.ModuleList(
+            nn.Conv2d(FILTERS, FILTERS, KERNEL, stride) for stride in STRIDES[1:]
+        )
+        self.softmax = SpatialSoftmax(*config.feature_map)
+
+    def forward(self, frames: Tensor, proprioception: Tensor) -> Tensor:
+        # Bytes are exact in bf16; the scale to [0, 1] is folded into the first weights.
+        x = frames.to(_compute_dtype(frames.device), memory_format=torch.channels_last)
+        x = F.conv2d(x, self.first.weight * PIXEL_SCALE, self.first.bias, STRIDES[0])
+        for convolution in self.others:
+            x = convolution(F.relu(x))
+        with torch.autocast(frames.device.type, enabled=False):
+            return torch.cat([self.softmax(x), proprioception], dim=1)
+
+
+class Gaussian(NamedTuple):
+    """A diagonal Gaussian before the squashing: mean and log of the deviation, (B, A)."""
+
+    mean: Tensor
+    log_std: Tensor
+
+
+class Actor(nn.Module):
+    """Latent (B, L) -> Gaussian (B, A), both in fp32."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.layers = _mlp(config.latent_size, config.hidden_size, 2 * config.actions)
+        self._low, self._high = config.log_std_min, config.log_std_max
+
+    def forward(self, latent: Tensor) -> Gaussian:
+        mean, raw = self.layers(latent).float().chunk(2, dim=1)
+        half_range = 0.5 * (self._high - self._low)
+        return Gaussian(mean, self._low + half_range * (torch.tanh(raw) + 1.0))
+
+
+class TwinCritics(nn.Module):
+    """Latent (B, L) and action (B, A) -> two action values (B, 2), in fp32."""
+
+    def __init__(self, config: NetworkConfig, layer_norm: bool = False) -> None:
+        super().__init__()
+        inputs = config.latent_size + config.actions
+        self.critics = nn.ModuleList(
+            _mlp(inputs, config.hidden_size, 1, layer_norm) for _ in range(2)
+        )
+
+    def forward(self, latent: Tensor, action: Tensor) -> Tensor:
+        x = torch.cat([latent, action], dim=1)
+        return torch.cat([critic(x) for critic in self.critics], dim=1).float()
+
+
+class PolicyNetwork(nn.Module):
+    """What acts: encoder and actor. The parameters that travel to the robot."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.actor = Actor(config)
+
+    def forward(self, frames: Tensor, proprioception: Tensor) -> Gaussian:
+        gaussian: Gaussian = self.actor(self.encoder(frames, proprioception))
+        return gaussian
+
+    @torch.inference_mode()
+    def act(self, frames: Tensor, proprioception: Tensor, noise: Tensor) -> Tensor:
+        """Return the action for one whole, uncropped observation, in [-1, 1], shape (A,).
+
+        Args:
+            frames: Frame stack, bytes, shape (C, height, width).
+            proprioception: Joint state, shape (P,).
+            noise: Standard normal numbers, shape (A,); zeros give the mean action.
+        """
+        cropped = centre_crop(frames, self.config)
+        gaussian = self(cropped[None], proprioception[None])
+        return torch.tanh(gaussian.mean + noise * gaussian.log_std.exp())[0]
+
+
+def centre_crop(frames: Tensor, config: NetworkConfig) -> Tensor:
+    """Return the middle of frames (..., height, width): the crop that acting uses."""
+    rows, columns = config.cropped
+    top, left = config.crop_rows, config.crop_columns
+    return frames[..., top : top + rows, left : left + columns]
+
+
+def _compute_dtype(device: torch.device) -> torch.dtype:
+    """Return the autocast type where autocast is on, else fp32."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return torch.float32
+
+
+def _mlp(inputs: int, hidden: int, outputs: int, layer_norm: bool = False) -> nn.Module:
+    def norm() -> list[nn.Module]:
+        return [nn.LayerNorm(hidden)] if layer_norm else []
+
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), *norm(), nn.ReLU(),
+        nn.Linear(hidden, hidden), *norm(), nn.ReLU(),
+        nn.Linear(hidden, outputs),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def initialise_(module: nn.Module) -> None:
+    """Draw the weights that learning starts from.
+
+    Not part of construction, because an actor is sent its weights. Linear layers are orthogonal; convolutions orthogonal at the centre of the kernel and
+    zero elsewhere (Xiao 2018, arXiv:1806.05393); biases are zero.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.orthogonal_(layer.weight)
+            layer.bias.zero_()
+        elif isinstance(layer, nn.Conv2d):
+            centre = torch.empty(layer.out_channels, layer.in_channels)
+            nn.init.orthogonal_(centre, gain=nn.init.calculate_gain("relu"))
+            layer.weight.zero_()
+            layer.weight[:, :, KERNEL // 2, KERNEL // 2] = centre
+            if layer.bias is not None:
+                layer.bias.zero_()
