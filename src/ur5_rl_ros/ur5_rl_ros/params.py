@@ -30,12 +30,13 @@ def load_config(node: Node, config_type: type[Config]) -> Config:
         if name.split(".")[0] not in ROS_OWN
     }
     config = config_from_values(config_type, given, where=node.get_name())
-    read_only = ParameterDescriptor(read_only=True)
     for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
         if field.name in given:
-            node.set_descriptor(field.name, read_only)
+            type_ = node.get_parameter(field.name).type_.value
+            descriptor = ParameterDescriptor(read_only=True, type=type_)
+            node.set_descriptor(field.name, descriptor)
         else:
-            _declare(node, field.name, getattr(config, field.name), read_only)
+            _declare(node, field.name, getattr(config, field.name))
     return config
 
 
@@ -45,13 +46,13 @@ def _plain(value: Any) -> Any:
     return value.tolist() if is_array else value
 
 
-def _declare(node: Node, name: str, value: Any, descriptor: ParameterDescriptor) -> None:
+def _declare(node: Node, name: str, value: Any) -> None:
     if value is None or value == ():  # ROS has no type for "nothing"
         return
     if isinstance(value, tuple):
         value = list(value)
     try:
-        node.declare_parameter(name, value, descriptor)
+        node.declare_parameter(name, value, ParameterDescriptor(read_only=True))
     except ParameterException as error:
         raise ValueError(f"{node.get_name()}: {name}: {error}") from None
 

@@ -1,0 +1,237 @@
+"""The environment node on real rclpy, among fake neighbours in one process."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import Trigger
+from ur5_rl_env.core.task import JOINT_NAMES, START_POSE_RAD
+from ur5_rl_env.nodes.env_node import EnvNode
+from ur5_rl_interfaces.msg import (
+    Action,
+    ArmStatus,
+    EnvStatus,
+    EpisodeSummary,
+    Observation,
+    TargetState,
+    Transition,
+)
+from ur5_rl_interfaces.srv import ResetTarget
+from ur5_rl_ros import qos
+from ur5_rl_ros.image_bridge import cv2_to_imgmsg
+from ur5_rl_ros.process import Stop, spinning_in_background
+
+HEIGHT, WIDTH = 9, 16
+SETTINGS = {"height": HEIGHT, "width": WIDTH, "episode_s": 0.4}
+
+
+class Neighbours(Node):
+    """Arm, camera, display and actor in one node, each with a switch."""
+
+    def __init__(self, context):
+        super().__init__("neighbours", context=context)
+        self.alive = {"arm": True, "camera": True, "display": True, "actor": True}
+        self.arrives = True
+        self.observations, self.transitions = [], []
+        self.summaries, self.statuses, self.reset_episodes = [], [], []
+        self.next_action = 0.0
+        publish, listen = self.create_publisher, self.create_subscription
+        self._joints = publish(JointState, "joint_states", qos.SENSOR)
+        self._images = publish(Image, "image_raw", qos.SENSOR)
+        self._arm = publish(ArmStatus, "arm_status", qos.STATUS)
+        self._target = publish(TargetState, "target_state", qos.SENSOR)
+        self._actions = publish(Action, "action", qos.COMMAND)
+        listen(Observation, "observation", self._on_observation, qos.COMMAND)
+        listen(Transition, "transition", self.transitions.append, qos.TRANSITION)
+        listen(EpisodeSummary, "episode_summary", self.summaries.append, qos.STATUS)
+        listen(EnvStatus, "env_status", self._on_status, qos.STATUS)
+        self.create_service(Trigger, "move_to_start", self._move)
+        self.create_service(ResetTarget, "reset_target", self._reset)
+        self.create_timer(0.008, self._sense)
+        self.create_timer(0.04, self._see)
+        self._images_sent = 0
+
+    def _move(self, _request, response):
+        response.success = self.arrives
+        response.message = "elbow did not arrive"
+        return response
+
+    def _reset(self, request, response):
+        self.reset_episodes.append(request.episode)
+        response.success = True
+        return response
+
+    def _on_status(self, msg):
+        self.statuses.append((msg.phase, msg.waiting_for))
+
+    def _on_observation(self, msg):
+        self.observations.append(msg)
+        if not self.alive["actor"]:
+            return
+        self.next_action = (self.next_action + 0.01) % 1.0
+        reply = Action(run_id=msg.run_id, episode=msg.episode, step=msg.step)
+        reply.action = np.full(5, self.next_action, np.float32)
+        reply.policy_version = 3
+        self._actions.publish(reply)
+
+    def _sense(self):
+        stamp = self.get_clock().now().to_msg()
+        joints = JointState(name=JOINT_NAMES, position=START_POSE_RAD, velocity=[0.0] * 6)
+        joints.header.stamp = stamp
+        if self.alive["arm"]:
+            self._joints.publish(joints)
+            self._arm.publish(ArmStatus(state=ArmStatus.IDLE))
+        if self.alive["display"]:
+            self._target.publish(TargetState())
+
+    def _see(self):
+        if not self.alive["camera"]:
+            return
+        self._images_sent += 1
+        image = np.full((HEIGHT, WIDTH, 3), self._images_sent % 256, np.uint8)
+        msg = cv2_to_imgmsg(image, "bgr8")
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._images.publish(msg)
+
+
+@contextmanager
+def running_env(context, **settings):
+    """Run the node as its process does: loop in one thread, callbacks in another."""
+    parameters = [Parameter(k, value=v) for k, v in (SETTINGS | settings).items()]
+    node = EnvNode(context=context, parameter_overrides=parameters)
+    stop = Stop()
+
+    def loop():
+        with spinning_in_background(node):
+            node.run(stop)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield node
+    finally:
+        stop.request()
+        thread.join(timeout=5.0)
+        assert not thread.is_alive()
+        node.destroy_node()
+
+
+@pytest.fixture
+def neighbours(ros: SingleThreadedExecutor):
+    node = Neighbours(ros.context)
+    ros.add_node(node)
+    yield node
+    node.destroy_node()
+
+
+def test_episodes_run_and_every_step_reaches_the_learner(ros, neighbours, spin_until):
+    with running_env(ros.context):
+        spin_until(lambda: len(neighbours.summaries) >= 2)
+    first = [t for t in neighbours.transitions if t.episode == 1]
+    assert [t.step for t in first] == list(range(11))
+    assert [t.is_first for t in first] == [True] + [False] * 10
+    assert [t.is_last for t in first] == [False] * 10 + [True]
+    assert not any(t.is_terminal for t in first)
+    sequences = [t.sequence for t in neighbours.transitions]
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert neighbours.reset_episodes[:2] == [1, 2]
+    summary = neighbours.summaries[0]
+    assert (summary.end, summary.steps, summary.policy_version) == ("time_limit", 10, 3)
+
+
+def test_stacks_and_actions_arrive_as_they_happened(ros, neighbours, spin_until):
+    with running_env(ros.context):
+        spin_until(lambda: neighbours.summaries)
+    frames = {}
+    for msg in neighbours.transitions:
+        planes = np.frombuffer(msg.frames, np.uint8).reshape(-1, 3, HEIGHT, WIDTH)
+        frames |= {n: int(p[0, 0, 0]) for n, p in zip(msg.frame_ids, planes, strict=True)}
+        values = [frames[n] for n in msg.stack_ids]  # every frame came at or before
+        assert [(v - values[0]) % 256 for v in values] == [0, 1, 2]
+    sent = {(o.episode, o.step): o for o in neighbours.observations}
+    for msg in neighbours.transitions:
+        seen = sent.get((msg.episode, msg.step))
+        if seen is not None:
+            np.testing.assert_array_equal(seen.proprioception, msg.proprioception)
+            np.testing.assert_array_equal(msg.action, msg.proprioception[10:])
+
+
+def test_the_cycle_keeps_its_pace(ros, neighbours, spin_until):
+    with running_env(ros.context, episode_s=2.0):
+        spin_until(lambda: neighbours.summaries, timeout_s=15.0)
+    cycle_ms = np.array(neighbours.summaries[0].cycle_ms)
+    assert len(cycle_ms) == 50
+    assert cycle_ms.mean() == pytest.approx(40.0, abs=1.0)  # absolute: lateness adds up to 0
+
+
+@pytest.mark.parametrize(
+    ("who", "end"),
+    [
+        ("camera", "image_raw has been silent"),
+        ("display", "target_state has been silent"),
+        ("arm", "joint_states has been silent"),
+        ("actor", "actor does not answer"),
+    ],
+)
+def test_fault_a_neighbour_that_dies_ends_the_episode_by_name(
+    ros, neighbours, spin_until, who, end
+):
+    with running_env(ros.context, episode_s=30.0):
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        neighbours.alive[who] = False
+        spin_until(lambda: neighbours.summaries)
+        assert end in neighbours.summaries[0].end
+        assert not neighbours.transitions[-1].is_last  # cut off, not truncated
+        neighbours.alive[who] = True
+        spin_until(lambda: neighbours.transitions[-1].episode >= 2)
+
+
+def test_it_says_what_it_waits_for(ros, neighbours, spin_until):
+    neighbours.alive["camera"] = False
+    with running_env(ros.context):
+        spin_until(lambda: any("image_raw" in words for _, words in neighbours.statuses))
+        neighbours.alive["camera"] = True
+        spin_until(lambda: (EnvStatus.RUNNING, "") in neighbours.statuses)
+
+
+def test_fault_a_reset_that_fails_is_said_and_tried_again(ros, neighbours, spin_until):
+    neighbours.arrives = False
+    with running_env(ros.context):
+        spin_until(lambda: any("elbow" in words for _, words in neighbours.statuses))
+        neighbours.arrives = True
+        spin_until(lambda: neighbours.transitions)
+
+
+def test_fault_malformed_messages_are_refused_and_it_goes_on(
+    ros, neighbours, spin_until
+):
+    with running_env(ros.context) as env:
+        spin_until(lambda: neighbours.transitions)
+        bad_image = cv2_to_imgmsg(np.zeros((3, 4, 3), np.uint8), "bgr8")
+        env._on_image(bad_image)
+        env._on_image(Image(encoding="32FC1"))
+        env._on_joint_state(JointState(name=["elbow_joint"], position=[1.0]))
+        env._on_action(Action(run_id=env._run_id, action=np.full(5, np.nan, np.float32)))
+        assert env._refused == 4
+        count = len(neighbours.transitions)
+        spin_until(lambda: len(neighbours.transitions) > count + 5)
+
+
+def test_fault_a_misspelt_parameter_refuses_to_start(ros):
+    parameters = [Parameter("action_perid_s", value=0.04)]
+    with pytest.raises(ValueError, match="action_perid_s"):
+        EnvNode(context=ros.context, parameter_overrides=parameters)
+
+
+def test_no_observation_is_published_after_the_last_step(ros, neighbours, spin_until):
+    with running_env(ros.context):
+        spin_until(lambda: len(neighbours.summaries) >= 2)
+    steps = [o.step for o in neighbours.observations if o.episode == 1]
+    assert steps == list(range(10))
+    assert all(o.steady_ns <= time.monotonic_ns() for o in neighbours.observations)

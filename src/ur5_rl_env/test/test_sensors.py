@@ -1,0 +1,109 @@
+"""Freshness of inputs, to the millisecond and without waiting."""
+
+import numpy as np
+import pytest
+from ur5_rl_env.core.env_config import EnvConfig
+from ur5_rl_env.core.rate import Rate
+from ur5_rl_env.core.sensors import Frame, JointSample, Sensors
+
+MS = 1_000_000
+CONFIG = EnvConfig(
+    height=9,
+    width=16,
+    max_image_age_s=0.12,
+    max_joint_state_age_s=0.06,
+    max_target_age_s=0.5,
+)
+
+
+def frame(number, arrival_ms, shape=(9, 16, 3)):
+    image = np.zeros(shape, np.uint8)
+    return Frame(number, arrival_ms * MS, arrival_ms * MS, image, image)
+
+
+def joints(arrival_ms, q=0.0):
+    return JointSample(arrival_ms * MS, arrival_ms * MS, np.full(6, q), np.zeros(6))
+
+
+def sensors(joints_ms=100, frame_ms=100, target_ms=100, frames=3):
+    newest = Sensors(CONFIG)
+    if joints_ms is not None:
+        newest.on_joint_sample(joints(joints_ms))
+    for number in range(frames if frame_ms is not None else 0):
+        newest.on_frame(frame(number + 1, frame_ms))
+    if target_ms is not None:
+        newest.on_target(target_ms * MS)
+    return newest
+
+
+def test_all_fresh_is_no_fault():
+    assert sensors().fault(100 * MS) == ""
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "missing", "words"),
+    [
+        pytest.param(100, "joints_ms", "joint_states has not been heard", id="no driver"),
+        pytest.param(100, "frame_ms", "image_raw has not been heard", id="no camera"),
+        pytest.param(100, "target_ms", "target_state has not been heard", id="no display"),
+    ],
+)
+def test_fault_an_input_that_was_never_heard(now_ms, missing, words):
+    assert words in sensors(**{missing: None}).fault(now_ms * MS)
+
+
+@pytest.mark.parametrize(
+    ("ages", "words"),
+    [
+        pytest.param({"joints_ms": 39}, "joint_states has been silent", id="joints"),
+        pytest.param({"frame_ms": -21}, "image_raw has been silent", id="images"),
+        pytest.param({"target_ms": -401}, "target_state has been silent", id="display"),
+    ],
+)
+def test_fault_an_input_that_went_silent(ages, words):
+    assert words in sensors(**ages).fault(100 * MS)
+
+
+def test_ages_at_the_limit_are_still_fresh():
+    assert sensors(joints_ms=40, frame_ms=-20, target_ms=-400).fault(100 * MS) == ""
+
+
+def test_fault_the_history_is_not_full_yet():
+    assert "2 of 3 images" in sensors(frames=2).fault(100 * MS)
+    with pytest.raises(ValueError, match="no snapshot"):
+        sensors(frames=2).snapshot()
+
+
+def test_the_stack_is_the_last_three_images_oldest_first():
+    newest = sensors()
+    newest.on_frame(frame(4, 100))
+    assert [f.number for f in newest.snapshot().frames] == [2, 3, 4]
+
+
+def test_an_unwatched_target_is_no_fault():
+    free = Sensors(EnvConfig(height=9, width=16, max_target_age_s=0.0))
+    free.on_joint_sample(joints(100))
+    for number in (1, 2, 3):
+        free.on_frame(frame(number, 100))
+    assert free.fault(100 * MS) == ""
+
+
+def test_fault_an_image_of_another_size_is_refused_and_not_kept():
+    newest = sensors()
+    with pytest.raises(ValueError, match=r"\(90, 160, 3\), expected \(9, 16, 3\)"):
+        newest.on_frame(frame(4, 100, shape=(90, 160, 3)))
+    assert newest.newest_frame.number == 3
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_fault_a_joint_sample_that_is_not_finite_is_refused(bad):
+    with pytest.raises(ValueError, match="q must be 6 finite numbers"):
+        joints(100, q=bad)
+
+
+def test_rate_counts_intervals_in_the_window():
+    rate = Rate()
+    for k in range(200):
+        rate.count(k * 8 * MS)
+    assert rate.hz(199 * 8 * MS) == pytest.approx(125.0)
+    assert rate.hz(199 * 8 * MS + 2_000 * MS) == 0.0
