@@ -1,1 +1,1 @@
-"""The graph as data, the ur5rl command, the monitor node and reports."""
+"""Asynchronous reinforcement learning from pixels on a UR5, in real time."""

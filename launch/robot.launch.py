@@ -1,0 +1,13 @@
+"""Start the whole graph on a real UR5: `ros2 launch launch/robot.launch.py`."""
+
+from pathlib import Path
+
+from ur5_rl_bringup.launch_actions import description
+
+from launch import LaunchDescription
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return description(ROOT, "robot")

@@ -1,0 +1,170 @@
+"""The `ur5rl` command: runs, evaluates and tests. `./ur5rl --help` shows the rest."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+import ur5_rl_bringup
+from ur5_rl_bringup.graph import Process, environment, graph, parameter_files
+from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, RunOptions
+from ur5_rl_bringup.resolved import check_node_names, write_run_description
+from ur5_rl_bringup.supervisor import Child, Supervisor
+
+EXIT_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command that `argv` (root folder, then the words typed) asks for."""
+    root, *words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["test"]:  # pytest knows its own options
+        sys.exit(run_tests(Path(root), words[1:]))
+    arguments = parser().parse_args(words)
+    try:
+        options = options_from(arguments, Path(root))
+        code = run_graph(options, verbose=arguments.verbose)
+    except ValueError as error:
+        print(f"ur5rl: error: {error}", file=sys.stderr)
+        code = EXIT_USAGE
+    sys.exit(code)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="ur5rl", description=ur5_rl_bringup.__doc__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    sim = commands.add_parser("sim", help="run the graph on the virtual robot")
+    robot = commands.add_parser("robot", help="run the graph on a real UR5")
+    evaluate = commands.add_parser("eval", help="noise-free episodes of a checkpoint")
+    evaluate.add_argument("checkpoint", help="a folder run_dir/checkpoints/NUMBER")
+    commands.add_parser("test", help="run the tests (further words go to pytest)")
+    for command in (sim, robot, evaluate):
+        _add_run_options(command, learns=command is not evaluate)
+    return top
+
+
+def _add_run_options(command: argparse.ArgumentParser, *, learns: bool) -> None:
+    add = command.add_argument
+    add("--task", choices=TASKS, default="reaching")
+    add("--seed", type=int, default=0)
+    add("--episodes", type=int, default=0 if learns else 10, help="0: no limit")
+    add("--minutes", type=float, default=0.0, help="0: no limit")
+    add("--preset", choices=("auto", *PRESETS), default="auto", help="network and images")
+    add("--params", type=Path, action="append", default=[], metavar="FILE")
+    add("--headless", action="store_true", help="draw the target off screen")
+    add("--report", default="", metavar="FILE.json", help="results for other programs")
+    add("--robot-ip", default="", help="stronger than the parameter files")
+    add("--run-dir", type=Path, help="default: runs/DATE_TASK_POLICY_SEED")
+    add("--verbose", action="store_true", help="show what the nodes log")
+    if learns:
+        add("--policy", choices=POLICIES, default="sac")
+        resume_help = "go on with the newest run, or with RUN_DIR"
+        add("--resume", nargs="?", const="", metavar="RUN_DIR", help=resume_help)
+
+
+def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
+    """Turn what was typed into the options of a run.
+
+    Raises:
+        ValueError: something that was named does not exist or does not fit.
+    """
+    is_eval = arguments.command == "eval"
+    policy = "sac" if is_eval else arguments.policy
+    resume = None if is_eval else arguments.resume
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}_{arguments.task}_{policy}_{arguments.seed}"
+    run_dir = arguments.run_dir or root / "runs" / (f"{name}_eval" if is_eval else name)
+    if resume is not None:
+        run_dir = Path(resume) if resume else _newest_run(root / "runs", arguments.task)
+        if not (run_dir / "checkpoints").is_dir():
+            raise ValueError(f"resume: {run_dir} holds no checkpoints")
+    has_screen = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return RunOptions(
+        root=root,
+        run_dir=run_dir.resolve(),
+        world="robot" if arguments.command == "robot" else "sim",
+        task=arguments.task,
+        policy=policy,
+        preset=_preset(arguments.preset),
+        seed=arguments.seed,
+        params=tuple(path.resolve() for path in arguments.params),
+        episodes=arguments.episodes,
+        minutes=arguments.minutes,
+        headless=arguments.headless or not has_screen,
+        resume=resume is not None,
+        checkpoint=str(Path(arguments.checkpoint).resolve()) if is_eval else "",
+        report=str(Path(arguments.report).resolve()) if arguments.report else "",
+        robot_ip=arguments.robot_ip,
+    )
+
+
+def _preset(name: str) -> str:
+    if name != "auto":
+        return name
+    return "thesis" if Path("/dev/nvidia0").exists() else "cpu"
+
+
+def _newest_run(runs: Path, task: str) -> Path:
+    found = [path.parent for path in runs.glob(f"*_{task}_sac_*/checkpoints")]
+    if not found:
+        raise ValueError(f"resume: {runs} holds no run of {task} with a checkpoint")
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def run_graph(options: RunOptions, *, verbose: bool) -> int:
+    """Start the graph, wait for its end; return the exit code."""
+    check_node_names(options, parameter_files(options))
+    options.run_dir.mkdir(parents=True, exist_ok=True)
+    base = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    shared_dir = Path(tempfile.mkdtemp(prefix="ur5rl-", dir=base))
+    try:
+        processes = graph(options, shared_dir)
+        write_run_description(options, processes)
+        print(_greeting(options), flush=True)
+        children = [_child(process, options) for process in processes]
+        return asyncio.run(Supervisor(children, verbose=verbose).run())
+    finally:
+        shutil.rmtree(shared_dir, ignore_errors=True)
+
+
+def _greeting(options: RunOptions) -> str:
+    who = options.checkpoint or options.policy
+    screen = "off screen" if options.headless else "in a window"
+    return (
+        f"ur5rl: {options.world}, {options.task}, policy {who}, preset {options.preset}, "
+        f"seed {options.seed}; target {screen}\nur5rl: run folder {options.run_dir}\n"
+        "ur5rl: Ctrl-C stops the arm, saves and ends"
+    )
+
+
+def _child(process: Process, options: RunOptions) -> Child:
+    files = parameter_files(options)
+    overrides = options.run_dir / "parameters" / f"{process.name}.yaml"
+    overrides.parent.mkdir(exist_ok=True)
+    own = {f"/**/{process.name}": {"ros__parameters": dict(process.parameters)}}
+    overrides.write_text(yaml.safe_dump(own))
+    words = [word for f in (*files, overrides) for word in ("--params-file", str(f))]
+    return Child(
+        process=process,
+        command=(sys.executable, "-m", process.module, "--ros-args", *words),
+        environment={**environment(options.root), **os.environ, **process.environment},
+        log_path=options.run_dir / "log" / f"{process.name}.log",
+    )
+
+
+def run_tests(root: Path, words: Sequence[str]) -> int:
+    """Run pytest with the graph's environment and rclpy's field checks on."""
+    variables = {**os.environ, **environment(root), "ROS_PYTHON_CHECK_FIELDS": "1"}
+    command = [sys.executable, "-m", "pytest", *words]
+    return subprocess.run(command, cwd=root, env=variables, check=False).returncode
+
+
+if __name__ == "__main__":
+    main()

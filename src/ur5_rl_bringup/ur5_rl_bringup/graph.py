@@ -1,0 +1,202 @@
+"""The node graph, as data: the only description of what runs and how it is wired.
+
+Two thin readers start it: `supervisor.py` (the `ur5rl` command) and `launch_actions.py`
+(`ros2 launch`). Neither knows a node by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
+
+from ur5_rl_bringup.options import RunOptions
+
+SCREEN_FILE = "screen"
+POSE_FILE = "true_pose"
+
+
+class OnExit(Enum):
+    """What the end of a process means for the rest."""
+
+    RESTART = "restart"  # the others see its silence and wait; a fresh one takes over
+    SHUTDOWN = "shutdown"  # the run is over
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process of the graph.
+
+    Attributes:
+        name: Node name, and its key in parameter files.
+        package: Python and ROS package.
+        executable: Console script; its module is `package.nodes.executable`.
+        parameters: Overrides, stronger than every file.
+        on_exit: What its end means.
+        environment: Variables on top of `ENVIRONMENT`.
+        nice: Scheduling priority, 0 (normal) to 19 (last).
+        is_node: Whether it is a ROS node.
+        stops_last: Whether it must outlive the others when all is stopped.
+    """
+
+    name: str
+    package: str
+    executable: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    on_exit: OnExit = OnExit.RESTART
+    environment: Mapping[str, str] = field(default_factory=dict)
+    nice: int = 0
+    is_node: bool = True
+    stops_last: bool = False
+
+    @property
+    def module(self) -> str:
+        """Python module whose `main` is the process."""
+        return f"{self.package}.nodes.{self.executable}"
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Return the variables that every process of the graph needs."""
+    return {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(root / "config" / "fastdds.xml"),
+        "OMP_NUM_THREADS": "1",  # the learner sets its own number
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def parameter_files(options: RunOptions) -> tuple[Path, ...]:
+    """Return the parameter files of a run, later ones stronger."""
+    config = options.root / "config"
+    names = (options.world, options.task, f"learner_{options.preset}")
+    ours = [config / f"{name}.yaml" for name in names]
+    return (*(path for path in ours if path.is_file()), *options.params)
+
+
+def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
+    """Return the processes of a run. `shared_dir` holds what the simulation shares."""
+    processes = [
+        _arm(options),
+        _camera(options, shared_dir),
+        _display(options, shared_dir),
+        Process(name="env_node", package="ur5_rl_env", executable="env_node"),
+        _actor(options),
+        _monitor(options),
+    ]
+    if options.world == "sim":
+        processes.insert(0, _controller(options, shared_dir))
+    if options.learns:
+        processes.append(_learner(options))
+    return tuple(processes)
+
+
+def node_names(options: RunOptions) -> frozenset[str]:
+    """Return the names that parameter files may use, whether this run has them or not."""
+    everything = replace(options, world="sim", policy="sac", checkpoint="")
+    return frozenset(process.name for process in graph(everything, Path()))
+
+
+def _controller(options: RunOptions, shared_dir: Path) -> Process:
+    return Process(
+        name="controller",
+        package="ur5_sim",
+        executable="controller",
+        parameters={"pose_file": str(shared_dir / POSE_FILE)}
+        | _given(address=options.robot_ip),
+        is_node=False,
+        stops_last=True,
+    )
+
+
+def _arm(options: RunOptions) -> Process:
+    return Process(
+        name="arm_node",
+        package="ur5_rl_env",
+        executable="arm_node",
+        parameters=_given(robot_ip=options.robot_ip),
+    )
+
+
+def _camera(options: RunOptions, shared_dir: Path) -> Process:
+    if options.world == "robot":
+        return Process(name="camera_node", package="ur5_rl_env", executable="camera_node")
+    return Process(
+        name="camera_node",
+        package="ur5_sim",
+        executable="camera_node",
+        parameters={
+            "screen_file": str(shared_dir / SCREEN_FILE),
+            "pose_file": str(shared_dir / POSE_FILE),
+            "seed": options.seed,
+        },
+    )
+
+
+def _display(options: RunOptions, shared_dir: Path) -> Process:
+    parameters: dict[str, Any] = {"seed": options.seed, "motion": options.task}
+    if options.world == "sim":
+        parameters["screen_file"] = str(shared_dir / SCREEN_FILE)
+        parameters["screen"] = "offscreen" if options.headless else "window"
+    return Process(
+        name="display_node",
+        package="target_display",
+        executable="display_node",
+        parameters=parameters,
+    )
+
+
+def _actor(options: RunOptions) -> Process:
+    acts_from_file = bool(options.checkpoint)
+    return Process(
+        name="actor_node",
+        package="sac_learner",
+        executable="actor_node",
+        parameters={
+            "policy": options.policy,
+            "seed": options.seed,
+            "deterministic": acts_from_file,
+        }
+        | _given(checkpoint=options.checkpoint),
+        environment=MALLOC_ENVIRONMENT,
+    )
+
+
+def _learner(options: RunOptions) -> Process:
+    return Process(
+        name="learner_node",
+        package="sac_learner",
+        executable="learner_node",
+        parameters={
+            "run_dir": str(options.run_dir),
+            "seed": options.seed,
+            "resume": options.resume,
+        },
+        environment=MALLOC_ENVIRONMENT,
+        nice=10,
+    )
+
+
+def _monitor(options: RunOptions) -> Process:
+    return Process(
+        name="monitor_node",
+        package="ur5_rl_bringup",
+        executable="monitor_node",
+        parameters={
+            "task": options.task,
+            "policy": "checkpoint" if options.checkpoint else options.policy,
+            "mode": "eval" if options.checkpoint else "train",
+            "seed": options.seed,
+            "run_dir": str(options.run_dir),
+            "max_episodes": options.episodes,
+            "max_minutes": float(options.minutes),
+        }
+        | _given(report=options.report),
+        on_exit=OnExit.SHUTDOWN,
+        nice=5,
+    )
+
+
+def _given(**values: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}

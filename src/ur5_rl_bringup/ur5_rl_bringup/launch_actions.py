@@ -1,0 +1,115 @@
+"""The launch files' one body: `graph.py` as launch_ros actions."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown as ShutdownEvent
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from ur5_rl_ros.process import EXIT_CONFIGURATION
+
+from launch import LaunchContext, LaunchDescription
+from ur5_rl_bringup.graph import OnExit, Process, environment, graph, parameter_files
+from ur5_rl_bringup.options import RunOptions
+from ur5_rl_bringup.resolved import check_node_names, write_run_description
+from ur5_rl_bringup.supervisor import MAX_RESTARTS, RESTART_DELAY_S
+
+ARGUMENTS = {  # name: (default, description)
+    "task": ("reaching", "reaching, tracking or static"),
+    "policy": ("sac", "sac, servo, random or zero; only sac learns"),
+    "preset": ("cpu", "cpu (80x45) or thesis (160x90)"),
+    "seed": ("0", "of targets, exploration, networks and sampling"),
+    "params": ("", "parameter file that is stronger than those in config/"),
+    "episodes": ("0", "end after this many; 0: no limit"),
+    "minutes": ("0", "end after this many; 0: no limit"),
+    "headless": ("false", "draw the target off screen"),
+    "resume": ("false", "go on from the newest checkpoint in run_dir"),
+    "checkpoint": ("", "act from this checkpoint without exploration"),
+    "report": ("", "JSON file for other programs"),
+    "robot_ip": ("", "address of the robot, stronger than the parameter files"),
+    "run_dir": (
+        "",
+        "folder of the run; default runs/DATE_TASK_POLICY_SEED",
+    ),
+}
+
+
+def description(root: Path, world: str) -> LaunchDescription:
+    """Return the graph of `world` ("sim" or "robot") as a launch description."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=text)
+        for name, (default, text) in ARGUMENTS.items()
+    ]
+    body = OpaqueFunction(function=lambda context: _start(context, root, world))
+    return LaunchDescription([*declared, body])
+
+
+def _start(context: LaunchContext, root: Path, world: str) -> list[Any]:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    options = _options(given, root, world)
+    check_node_names(options, parameter_files(options))
+    options.run_dir.mkdir(parents=True, exist_ok=True)
+    shared_dir = Path(tempfile.mkdtemp(prefix="ur5rl-", dir="/dev/shm"))
+    processes = graph(options, shared_dir)
+    write_run_description(options, processes)
+    variables = [SetEnvironmentVariable(k, v) for k, v in environment(root).items()]
+    return [*variables, *(a for p in processes for a in _actions(p, options))]
+
+
+def _options(given: dict[str, str], root: Path, world: str) -> RunOptions:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    default = f"{stamp}_{given['task']}_{given['policy']}_{given['seed']}"
+    return RunOptions(
+        root=root,
+        run_dir=Path(given.pop("run_dir") or root / "runs" / default).resolve(),
+        world=world,
+        params=tuple(Path(p) for p in (given.pop("params"),) if p),
+        seed=int(given.pop("seed")),
+        episodes=int(given.pop("episodes")),
+        minutes=float(given.pop("minutes")),
+        headless=given.pop("headless").lower() == "true",
+        resume=given.pop("resume").lower() == "true",
+        **given,
+    )
+
+
+def _actions(process: Process, options: RunOptions) -> list[Any]:
+    files = parameter_files(options)
+    restarts = process.on_exit is OnExit.RESTART
+    end = {} if restarts else {"on_exit": Shutdown(reason=f"{process.name} ended")}
+    action = Node(
+        package=process.package,
+        executable=process.executable,
+        name=process.name if process.is_node else None,
+        parameters=[*map(str, files), dict(process.parameters)],
+        additional_env=dict(process.environment),
+        prefix=f"nice -n {process.nice}" if process.nice else None,
+        respawn=restarts,
+        respawn_delay=RESTART_DELAY_S,
+        respawn_max_retries=MAX_RESTARTS,
+        output="both",
+        **end,
+    )
+    return [action, _stop_on_bad_configuration(action, process.name)]
+
+
+def _stop_on_bad_configuration(action: ExecuteProcess, name: str) -> RegisterEventHandler:
+    reason = f"{name}: configuration error"
+
+    def on_exit(event: Any, _context: LaunchContext) -> list[Any]:
+        is_bad = event.returncode == EXIT_CONFIGURATION
+        return [EmitEvent(event=ShutdownEvent(reason=reason))] if is_bad else []
+
+    return RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit))

@@ -1,0 +1,72 @@
+"""What a person may choose when starting the graph: one type for both readers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TASKS = ("reaching", "tracking", "static")
+POLICIES = ("sac", "servo", "random", "zero")
+PRESETS = ("cpu", "thesis")
+WORLDS = ("sim", "robot")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The choices behind one run.
+
+    Attributes:
+        root: Top folder of the checkout: holds config/ and runs/.
+        run_dir: Where the run keeps everything it writes.
+        world: "sim" (virtual robot and camera) or "robot".
+        task: Motion of the target.
+        policy: Who acts; only "sac" learns.
+        preset: Image and network size: config/learner_<preset>.yaml.
+        seed: Of targets, exploration, networks and sampling.
+        params: Parameter files of the user, applied after all others, in order.
+        episodes: End after this many; 0 = no limit.
+        minutes: End after this long [min]; 0 = no limit.
+        headless: Draw off screen.
+        resume: Go on from the newest checkpoint in `run_dir`.
+        checkpoint: Act from this checkpoint without exploration; nothing learns.
+        report: JSON file for other programs; "" = run_dir/report.json alone.
+        robot_ip: Address of the robot; "" = as in the parameter files.
+    """
+
+    root: Path
+    run_dir: Path
+    world: str = "sim"
+    task: str = "reaching"
+    policy: str = "sac"
+    preset: str = "cpu"
+    seed: int = 0
+    params: tuple[Path, ...] = ()
+    episodes: int = 0
+    minutes: float = 0.0
+    headless: bool = False
+    resume: bool = False
+    checkpoint: str = ""
+    report: str = ""
+    robot_ip: str = ""
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("world", WORLDS),
+            ("task", TASKS),
+            ("policy", POLICIES),
+            ("preset", PRESETS),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got '{value}'")
+        for name in ("seed", "episodes", "minutes"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
+        for path in self.params:
+            if not path.is_file():
+                raise ValueError(f"params: there is no file {path}")
+        if self.checkpoint and not Path(self.checkpoint).is_dir():
+            raise ValueError(f"checkpoint: there is no folder {self.checkpoint}")
+
+    @property
+    def learns(self) -> bool:
+        """Whether a learner is part of the graph."""
+        return self.policy == "sac" and not self.checkpoint

@@ -1,0 +1,83 @@
+"""What a run was started with: checked before, written down beside its results."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ur5_rl_ros.params import values_for_node
+
+from ur5_rl_bringup.graph import Process, node_names, parameter_files
+from ur5_rl_bringup.options import RunOptions
+
+WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
+
+
+def check_node_names(options: RunOptions, files: Sequence[Path]) -> None:
+    """Refuse parameter files that speak to nodes which do not exist.
+
+    ROS would ignore them: a misspelt node name silently leaves the defaults in force.
+
+    Raises:
+        ValueError: names the file, the key and the names that exist.
+    """
+    names = node_names(options)
+    for path in files:
+        try:
+            document = yaml.safe_load(path.read_text()) or {}
+        except yaml.YAMLError as error:
+            raise ValueError(f"parameter file {path}: {error}") from None
+        if not isinstance(document, dict):
+            raise ValueError(f"parameter file {path} holds no 'node: ros__parameters'")
+        for key in document:
+            if key != "/**" and str(key).split("/")[-1] not in names:
+                known = ", ".join(sorted(names))
+                raise ValueError(
+                    f"parameter file {path}: no node '{key}'; known: {known}"
+                )
+        values_for_node(path, "")  # checks the form of every entry
+
+
+def write_run_description(options: RunOptions, processes: Sequence[Process]) -> None:
+    """Write run.json: options, merged parameters of each node, commit, versions."""
+    files = parameter_files(options)
+    merged: dict[str, dict[str, Any]] = {}
+    for process in processes:
+        values: dict[str, Any] = {}
+        for path in files:
+            values |= values_for_node(path, process.name)
+        merged[process.name] = values | dict(process.parameters)
+    description = {
+        "options": {k: _plain(v) for k, v in asdict(options).items()},
+        "parameters": merged,
+        "commit": _commit(options.root),
+        "versions": {name: _version(name) for name in WRITTEN_VERSIONS},
+    }
+    path = options.run_dir / "run.json"
+    path.write_text(json.dumps(description, indent=2, default=str) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _commit(root: Path) -> str:
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return result.stdout.strip() or "unknown"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

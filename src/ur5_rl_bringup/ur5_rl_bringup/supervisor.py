@@ -1,0 +1,186 @@
+"""Starts the graph's processes, keeps them running, and stops them in order.
+
+Built on asyncio's subprocesses. Each child leads its own session, so that Ctrl-C reaches
+this process alone and the arm is stopped before the controller goes; each child is told
+by the kernel when this process dies, so that none is left behind by a kill -9.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_OK
+
+from ur5_rl_bringup.graph import OnExit, Process
+
+STOP_S = 4.2  # for the nodes to say their last word
+LAST_STOP_S = 0.4  # then for those that stop last
+RESTART_DELAY_S = 0.5
+MAX_RESTARTS = 5  # of one process in RESTART_WINDOW_S; more means that it cannot run
+RESTART_WINDOW_S = 60.0
+EXIT_CRASHED = 1
+QUIET_PREFIXES = ("[INFO]", "[DEBUG]")
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Child:
+    """A process of the graph and its present incarnation. Owned by the event loop."""
+
+    process: Process
+    command: Sequence[str]
+    environment: dict[str, str]
+    log_path: Path
+    running: asyncio.subprocess.Process | None = None
+    restarts_s: list[float] = field(default_factory=list)
+
+
+class Supervisor:
+    """Runs children until one whose end is the run's end, a failure or a signal."""
+
+    def __init__(self, children: Sequence[Child], *, verbose: bool) -> None:
+        self._children = children
+        self._verbose = verbose
+        self._stopping = asyncio.Event()
+        self._exit_code = EXIT_OK
+
+    async def run(self) -> int:
+        """Run the graph; return the exit code of the run."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, EXIT_OK)
+        tasks = [asyncio.create_task(self._keep(child)) for child in self._children]
+        failed = asyncio.gather(*tasks)
+        failed.add_done_callback(lambda _: self._stopping.set())
+        await self._stopping.wait()
+        await self._stop_all()
+        await asyncio.wait_for(failed, timeout=2.0)
+        return self._exit_code
+
+    def _stop(self, code: int) -> None:
+        if not self._stopping.is_set():
+            self._exit_code = code
+            self._stopping.set()
+
+    async def _keep(self, child: Child) -> None:
+        """Start a child again and again, as its process says, until all is stopped."""
+        while not self._stopping.is_set():
+            code = await self._run_once(child)
+            if self._stopping.is_set():
+                return
+            self._decide(child, code)
+            if not self._stopping.is_set():
+                await asyncio.sleep(RESTART_DELAY_S)
+
+    async def _run_once(self, child: Child) -> int:
+        child.log_path.parent.mkdir(parents=True, exist_ok=True)
+        child.running = await asyncio.create_subprocess_exec(
+            *child.command,
+            env=child.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_prepare_child(child.process.nice),
+        )
+        if self._stopping.is_set():  # asked to stop while this one was being started
+            _send(child.running.pid, signal.SIGTERM)
+        await self._show_output(child)
+        return await child.running.wait()
+
+    def _decide(self, child: Child, code: int) -> None:
+        name = child.process.name
+        if code == EXIT_CONFIGURATION:
+            self._stop(EXIT_CONFIGURATION)
+        elif child.process.on_exit is OnExit.SHUTDOWN:
+            self._stop(EXIT_OK if code == EXIT_OK else EXIT_CRASHED)
+        elif code == EXIT_OK:
+            print(f"[{name}] ended; stopping the rest", flush=True)
+            self._stop(EXIT_OK)
+        elif _restarts_too_often(child.restarts_s, time.monotonic()):
+            print(f"[{name}] ended {MAX_RESTARTS + 1} times in a minute; giving up")
+            self._stop(EXIT_CRASHED)
+        else:
+            print(f"[{name}] {_how_it_ended(code)}; starting it again", flush=True)
+
+    async def _show_output(self, child: Child) -> None:
+        """Copy a child's lines to its log, and to the console what a person needs."""
+        assert child.running is not None and child.running.stdout is not None  # noqa: PT018
+        is_face = child.process.on_exit is OnExit.SHUTDOWN
+        with open(child.log_path, "ab") as log:
+            while line := await _line(child.running.stdout):
+                log.write(line)
+                log.flush()
+                text = line.decode(errors="replace").rstrip("\n")
+                if self._verbose or not text.startswith(QUIET_PREFIXES):
+                    print(text if is_face else f"[{child.process.name}] {text}")
+                    sys.stdout.flush()
+
+    async def _stop_all(self) -> None:
+        first = [c for c in self._children if not c.process.stops_last]
+        last = [c for c in self._children if c.process.stops_last]
+        await _interrupt(first, STOP_S)
+        await _interrupt(last, LAST_STOP_S)
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line; one that is too long comes in pieces, none is lost."""
+    try:
+        return await stream.readuntil(b"\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError as error:
+        return await stream.read(error.consumed)
+
+
+async def _interrupt(children: Sequence[Child], timeout_s: float) -> None:
+    """Ask children to stop; after `timeout_s` [s] kill what is left."""
+    running = [c.running for c in children if c.running and c.running.returncode is None]
+    for process in running:
+        _send(process.pid, signal.SIGINT)
+    waits = [asyncio.create_task(process.wait()) for process in running]
+    if not waits:
+        return
+    await asyncio.wait(waits, timeout=timeout_s)
+    for child in children:
+        if child.running and child.running.returncode is None:
+            print(f"[{child.process.name}] did not stop in {timeout_s} s; killed")
+            _send(child.running.pid, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
+def _restarts_too_often(restarts_s: list[float], now_s: float) -> bool:
+    """Note a restart at `now_s` [s]; return whether there were too many lately."""
+    restarts_s[:] = [t for t in restarts_s if now_s - t < RESTART_WINDOW_S] + [now_s]
+    return len(restarts_s) > MAX_RESTARTS
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    return f"was killed by {signal.Signals(-code).name}"
+
+
+def _prepare_child(nice: int) -> Callable[[], None]:
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        # A shell that starts us in the background makes SIGINT ignored, and that is
+        # inherited; the nodes set their own handlers, Python helpers may not.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if nice:
+            os.nice(nice)
+
+    return prepare
