@@ -1,0 +1,76 @@
+"""What the virtual wrist camera sees: the pixels on the screen, its bezel, a wall.
+
+Everything in the room is flat, so homographies are exact; a 160 x 90 frame costs about
+0.2 ms of one core.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from target_display.core.drawing import Pixels
+
+from ur5_sim.core.camera_config import CameraConfig
+from ur5_sim.core.painting import box_around, outline, paint_picture, paint_polygon
+from ur5_sim.core.scene import View, view_from
+
+WALL_SIZE_M = (6.0, 4.0)
+WALL_PIXEL_M = 0.02
+WALL_LEVEL, WALL_CONTRAST = 150.0, 18.0  # grey levels
+BEZEL_BGR = (35, 32, 30)
+BEYOND_BGRX = 0xFF5A5A5A  # grey: where the camera looks past the wall
+
+
+class Camera:
+    """Renders clean frames. Owned by one thread."""
+
+    def __init__(self, config: CameraConfig) -> None:
+        self._width, self._height = config.width_px, config.height_px
+        self._scene = config.scene()
+        self._lens = config.lens().matrix
+        self._wall = wall_picture()
+        wall_px = (self._wall.shape[1], self._wall.shape[0])
+        self._wall_plane = self._scene.wall(WALL_SIZE_M, wall_px)
+        self._bezel = self._scene.screen_corners(self._scene.bezel_m)
+        self._lit_area = self._scene.screen_corners(0.0)
+
+    def render(self, screen: Pixels, q: Sequence[float]) -> Pixels:
+        """Return a frame, BGR, shape (height_px, width_px, 3).
+
+        Args:
+            screen: What the monitor shows, BGRX, shape (rows, columns, 4).
+            q: Joint positions [rad], pan first, six of them.
+        """
+        view = view_from(q, self._scene.camera_mount_m, self._lens)
+        image = np.empty((self._height, self._width, 4), np.uint8)
+        image.view(np.uint32).fill(BEYOND_BGRX)
+        paint_picture(image, self._wall, view.homography(self._wall_plane))
+        self._paint_monitor(image, view, screen)
+        return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
+
+    def _paint_monitor(self, image: Pixels, view: View, screen: Pixels) -> None:
+        bezel = outline(view.project(self._bezel))
+        if len(bezel) < 3:
+            return
+        paint_polygon(image, bezel, BEZEL_BGR)
+        lit_area = outline(view.project(self._lit_area))
+        is_behind = view.position[1] >= self._scene.screen_centre_m[1]
+        if is_behind or len(lit_area) < 3:
+            return
+        # The polygon gives the picture, whose own edge is hard, a soft one.
+        paint_polygon(image, lit_area, tuple(map(int, screen[0, 0, :3])))
+        left, top, right, bottom = box_around(lit_area, self._width, self._height)
+        if left < right and top < bottom:
+            rows, columns = screen.shape[:2]
+            part = view.shifted(left, top).homography(self._scene.screen(columns, rows))
+            paint_picture(image[top:bottom, left:right], screen, part)
+
+
+def wall_picture() -> Pixels:
+    """Return a blotchy grey wall, BGRX: something to see that the camera moves by."""
+    columns, rows = (round(size / WALL_PIXEL_M) for size in WALL_SIZE_M)
+    coarse = np.random.default_rng(0).normal(size=(rows // 8, columns // 8))
+    blotches = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    grey = np.clip(WALL_LEVEL + WALL_CONTRAST * blotches, 0, 255).astype(np.uint8)
+    picture: Pixels = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA)
+    return picture
