@@ -51,7 +51,9 @@ def allows(allowed: set[str], module: str) -> bool:
 
 
 def sources(pattern: str) -> list[pytest.param]:
-    paths = [p for p in sorted(SRC.glob(pattern)) if p.relative_to(SRC).parts[1] != "test"]
+    paths = [
+        p for p in sorted(SRC.glob(pattern)) if p.relative_to(SRC).parts[1] != "test"
+    ]
     assert paths, f"no source matches {pattern}"
     return [pytest.param(path, id=str(path.relative_to(SRC))) for path in paths]
 

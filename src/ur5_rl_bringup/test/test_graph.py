@@ -1,0 +1,120 @@
+"""The graph as data: what both readers rely on."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+import yaml
+from ur5_rl_bringup.cli import options_from, parser
+from ur5_rl_bringup.graph import OnExit, graph, node_names, parameter_files
+from ur5_rl_bringup.options import RunOptions
+from ur5_rl_bringup.resolved import check_node_names
+
+ROOT = Path(__file__).parents[3]
+
+
+def options(**more):
+    return RunOptions(root=ROOT, run_dir=ROOT / "runs" / "test", **more)
+
+
+def processes(**more):
+    return {p.name: p for p in graph(options(**more), Path("/dev/shm/test"))}
+
+
+@pytest.mark.parametrize("world", ["sim", "robot"])
+@pytest.mark.parametrize("policy", ["sac", "servo"])
+def test_every_process_has_a_module_with_main_and_a_console_script(world, policy):
+    for process in processes(world=world, policy=policy).values():
+        spec = importlib.util.find_spec(process.module)
+        assert spec is not None, process.module
+        tree = ast.parse(Path(spec.origin).read_text())
+        assert any(isinstance(n, ast.FunctionDef) and n.name == "main" for n in tree.body)
+        setup = (ROOT / "src" / process.package / "setup.py").read_text()
+        assert f'"{process.executable} = {process.module}:main"' in setup
+
+
+def test_only_a_learning_run_has_a_learner():
+    assert "learner_node" in processes()
+    assert "learner_node" not in processes(policy="servo")
+    assert "learner_node" not in processes(checkpoint=str(ROOT))
+
+
+def test_a_real_robot_has_no_virtual_parts():
+    real = processes(world="robot")
+    assert "controller" not in real
+    assert real["camera_node"].package == "ur5_rl_env"
+
+
+def test_the_end_of_the_monitor_alone_is_the_end_of_the_run():
+    ends = {n for n, p in processes().items() if p.on_exit is OnExit.SHUTDOWN}
+    assert ends == {"monitor_node"}
+
+
+def test_the_controller_outlives_the_arm_node():
+    assert {n for n, p in processes().items() if p.stops_last} == {"controller"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=str)
+def test_our_parameter_files_speak_to_nodes_that_exist(path):
+    check_node_names(options(), [path])
+
+
+@pytest.mark.parametrize("preset", ["cpu", "thesis"])
+def test_a_preset_gives_everyone_the_same_image_size(preset):
+    sizes = set()
+    values = {}
+    for path in parameter_files(options(preset=preset)):
+        for key, entry in yaml.safe_load(path.read_text()).items():
+            values.setdefault(key.split("/")[-1], {}).update(entry["ros__parameters"])
+    for node in ("camera_node", "env_node", "actor_node", "learner_node"):
+        sizes.add((values[node]["height"], values[node]["width"]))
+    assert len(sizes) == 1
+
+
+def test_fault_a_parameter_file_for_an_unknown_node_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("/**/env_nod:\n  ros__parameters:\n    height: 9\n")
+    with pytest.raises(ValueError, match="mine.yaml: no node '/\\*\\*/env_nod'.*env_node"):
+        check_node_names(options(), [path])
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "env_node:\n  height: 9\n", "a: [\n"])
+def test_fault_a_file_that_is_no_parameter_file_is_refused(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="mine.yaml"):
+        check_node_names(options(), [path])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"task": "dancing"}, "task"),
+        ({"policy": "ppo"}, "policy"),
+        ({"seed": -1}, "seed"),
+        ({"minutes": float("nan")}, "minutes"),
+        ({"params": (Path("/nowhere.yaml"),)}, "params"),
+        ({"checkpoint": "/nowhere"}, "checkpoint"),
+    ],
+)
+def test_fault_a_wrong_option_is_named(wrong, name):
+    with pytest.raises(ValueError, match=name):
+        options(**wrong)
+
+
+def test_fault_resuming_where_nothing_was_saved(tmp_path):
+    arguments = parser().parse_args(["sim", "--resume", str(tmp_path)])
+    with pytest.raises(ValueError, match="holds no checkpoints"):
+        options_from(arguments, ROOT)
+
+
+def test_resume_without_a_folder_takes_the_newest_run_of_the_task(tmp_path):
+    for name in ("1_reaching_sac_0", "2_reaching_sac_0", "3_tracking_sac_0"):
+        (tmp_path / "runs" / name / "checkpoints").mkdir(parents=True)
+    arguments = parser().parse_args(["sim", "--resume"])
+    assert options_from(arguments, tmp_path).run_dir.name == "2_reaching_sac_0"
+
+
+def test_node_names_cover_every_process():
+    assert set(processes()) <= node_names(options(policy="zero"))
