@@ -28,8 +28,8 @@ class Motion(Protocol):
         """
         ...
 
-    def restarted(self) -> "Motion":
-        """Return the same request without a plan, to be resumed from wherever."""
+    def restart(self) -> None:
+        """Forget the plan: the same request is resumed from wherever the arm is now."""
         ...
 
 
@@ -37,8 +37,8 @@ class SpeedMotion:
     """speedj and stopj: ramp to a joint speed and keep it until told otherwise."""
 
     def __init__(self, goal: Sequence[float], acceleration_rad_s2: float) -> None:
-        self.goal = tuple(goal)
-        self.acceleration_rad_s2 = acceleration_rad_s2
+        self.goal = checked_joints(goal)
+        self.acceleration_rad_s2 = checked_positive("acceleration", acceleration_rad_s2)
         self.done = False
 
     def advance(
@@ -52,8 +52,8 @@ class SpeedMotion:
         next_q = tuple(p + half_s * (a + b) for p, a, b in speeds)
         return next_q, next_qd
 
-    def restarted(self) -> "SpeedMotion":
-        return SpeedMotion(self.goal, self.acceleration_rad_s2)
+    def restart(self) -> None:
+        self.done = False
 
 
 class MoveMotion:
@@ -65,9 +65,9 @@ class MoveMotion:
     def __init__(
         self, goal: Sequence[float], speed_rad_s: float, acceleration_rad_s2: float
     ) -> None:
-        self.goal = tuple(goal)
-        self.speed_rad_s = speed_rad_s
-        self.acceleration_rad_s2 = acceleration_rad_s2
+        self.goal = checked_joints(goal)
+        self.speed_rad_s = checked_positive("speed", speed_rad_s)
+        self.acceleration_rad_s2 = checked_positive("acceleration", acceleration_rad_s2)
         self.done = False
         self._start: Joints | None = None
         self._profile = Trapezoid(0.0, speed_rad_s, acceleration_rad_s2)
@@ -94,8 +94,10 @@ class MoveMotion:
             rate_s * (g - s) for s, g in ends
         )
 
-    def restarted(self) -> "MoveMotion":
-        return MoveMotion(self.goal, self.speed_rad_s, self.acceleration_rad_s2)
+    def restart(self) -> None:
+        self.done = False
+        self._start = None
+        self._elapsed_s = 0.0
 
     @property
     def progress(self) -> float:
@@ -108,8 +110,8 @@ class ServoMotion:
     """servoj: each joint follows its goal like a critically damped spring."""
 
     def __init__(self, goal: Sequence[float], lookahead_s: float) -> None:
-        self.goal = tuple(goal)
-        self.lookahead_s = lookahead_s
+        self.goal = checked_joints(goal)
+        self.lookahead_s = checked_positive("lookahead", lookahead_s)
         self.done = False
 
     def advance(
@@ -126,8 +128,8 @@ class ServoMotion:
             next_qd.append((speed - omega * drift * cycle_s) * decay)
         return tuple(next_q), tuple(next_qd)
 
-    def restarted(self) -> "ServoMotion":
-        return ServoMotion(self.goal, self.lookahead_s)
+    def restart(self) -> None:
+        pass  # there is no plan
 
 
 class Trapezoid:
@@ -163,3 +165,25 @@ def ramped(qd: Joints, goal: Joints, most: float) -> Joints:
         return goal
     part = most / lead
     return tuple(s + part * (g - s) for s, g in zip(qd, goal, strict=True))
+
+
+def checked_joints(values: Sequence[float]) -> Joints:
+    """Return `values` as joints.
+
+    Raises:
+        ValueError: they are not 6 finite numbers.
+    """
+    if len(values) != 6 or not all(map(math.isfinite, values)):
+        raise ValueError(f"a joint command must be 6 finite numbers, got {tuple(values)}")
+    return tuple(map(float, values))
+
+
+def checked_positive(name: str, value: float) -> float:
+    """Return `value`.
+
+    Raises:
+        ValueError: it is not a positive, finite number.
+    """
+    if not 0.0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+    return value

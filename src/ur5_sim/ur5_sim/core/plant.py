@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from ur5_sim.core.motion import (
     STILL,
-    Joints,
     Motion,
     MoveMotion,
     ServoMotion,
@@ -80,7 +79,7 @@ class Plant:
 
     def speedj(self, qd: Sequence[float], acceleration_rad_s2: float) -> SpeedMotion:
         """Ramp to the joint speeds `qd` [rad/s] and keep them until told otherwise."""
-        return self.start(SpeedMotion(_six(qd), acceleration_rad_s2))
+        return self.start(SpeedMotion(qd, acceleration_rad_s2))
 
     def stopj(self, deceleration_rad_s2: float = BRAKE_RAD_S2) -> SpeedMotion:
         """Ramp to rest."""
@@ -93,17 +92,22 @@ class Plant:
         acceleration_rad_s2: float = 1.4,
     ) -> MoveMotion:
         """Move to the joint positions `q` [rad] and rest there."""
-        return self.start(MoveMotion(_six(q), speed_rad_s, acceleration_rad_s2))
+        return self.start(MoveMotion(q, speed_rad_s, acceleration_rad_s2))
 
     def servoj(self, q: Sequence[float], lookahead_s: float = 0.1) -> ServoMotion:
         """Follow the joint positions `q` [rad], smoothed over `lookahead_s`."""
-        return self.start(ServoMotion(_six(q), lookahead_s))
+        return self.start(ServoMotion(q, lookahead_s))
 
     def start(self, motion: AnyMotion) -> AnyMotion:
         """Command any motion; the last one given before a step counts."""
         if not self.violation:
             self._command = motion
         return motion
+
+    def resume(self, motion: Motion) -> None:
+        """Take a motion up again that `brake` has interrupted."""
+        motion.restart()
+        self.start(motion)
 
     def brake(self) -> None:
         """Bring the arm to rest now, whatever was commanded before."""
@@ -126,6 +130,10 @@ class Plant:
     def is_still(self) -> bool:
         """Whether target and actual speed are zero (actual: below 1e-3 rad/s)."""
         return not any(self.target_qd) and all(abs(s) < 1e-3 for s in self.qd)
+
+    def cycles(self, duration_s: float) -> int:
+        """Return the number of control cycles that is nearest to `duration_s`."""
+        return round(duration_s / self.cycle_s)
 
     def step(self) -> None:
         """Advance all joints by one control cycle."""
@@ -169,9 +177,3 @@ class Plant:
                 self.violation = f"joint {what} {value:.3f} beyond {limit:.3f}"
                 self.brake()
                 return
-
-
-def _six(values: Sequence[float]) -> Joints:
-    if len(values) != 6 or not all(map(math.isfinite, values)):
-        raise ValueError(f"a joint command must be 6 finite numbers, got {values}")
-    return tuple(map(float, values))

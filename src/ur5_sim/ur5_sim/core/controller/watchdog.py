@@ -1,0 +1,33 @@
+"""The RTDE watchdog: a program asks that a register be written often enough."""
+
+from collections.abc import Iterable
+
+SHORTEST_S = 0.05  # also what a frequency of 0 Hz gives: a watchdog cannot be disarmed
+
+
+class Watchdog:
+    """Armed by a program, fed by packages with its register, gone with the program."""
+
+    def __init__(self) -> None:
+        self._register = ""
+        self._period_s = SHORTEST_S
+        self._fed_at_s: float | None = None
+
+    def arm(self, register: str, frequency_hz: float) -> None:
+        """Watch a register; it must be written at `frequency_hz` from now on."""
+        self._register = register
+        self._period_s = (
+            max(SHORTEST_S, 1.0 / frequency_hz) if frequency_hz > 0 else SHORTEST_S
+        )
+        self._fed_at_s = None
+
+    def disarm(self) -> None:
+        self._register = ""
+
+    def has_tripped(self, now_s: float, written: Iterable[Iterable[str]]) -> bool:
+        """Note what was `written` in this cycle; return whether it has been too long."""
+        if not self._register:
+            return False
+        if self._fed_at_s is None or any(self._register in names for names in written):
+            self._fed_at_s = now_s
+        return now_s - self._fed_at_s > self._period_s + 1e-9
