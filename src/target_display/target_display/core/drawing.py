@@ -72,7 +72,7 @@ class Canvas:
     def draw(
         self, x_units: float, y_units: float, radius_units: float
     ) -> Rectangle | None:
-        """Move the dot; return what has changed, None if nothing."""
+        """Move the dot; return what has changed: None if nothing, all the first time."""
         if self._drawn == (x_units, y_units, radius_units):
             return None
         x = x_units * self.scale + self._offset_x
@@ -81,9 +81,9 @@ class Canvas:
         new, old = self._box_around(x, y, radius), self._box
         self.pixels[old.slices] = self._background
         self._fill_circle(x, y, radius)
-        is_first = self._drawn is None
+        changed = self.whole if self._drawn is None else new.union(old)
         self._drawn, self._box = (x_units, y_units, radius_units), new
-        return new if is_first else new.union(old)
+        return changed
 
     def _fill_circle(self, x: float, y: float, radius: float) -> None:
         one = 1 << SHIFT
