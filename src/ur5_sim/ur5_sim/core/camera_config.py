@@ -43,8 +43,8 @@ class CameraConfig:
     bezel_m: float = Scene.bezel_m
     wall_y_m: float = Scene.wall_y_m
     camera_mount_m: Triple = Scene.camera_mount_m
-    screen_file: str = "/dev/shm/ur5rl/screen"
-    pose_file: str = "/dev/shm/ur5rl/pose"
+    screen_file: str = ""
+    pose_file: str = ""
 
     def __post_init__(self) -> None:
         for name, low, high in (

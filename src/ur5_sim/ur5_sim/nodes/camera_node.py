@@ -1,0 +1,148 @@
+"""ROS shell of the virtual camera: looks at the real screen pixels from the true pose.
+
+Two threads: the main thread exposes and publishes on absolute deadlines; one more serves
+the diagnostics. Screen and pose come through shared arrays, as light comes to a camera:
+neither the display nor the arm knows that they are looked at.
+"""
+
+import time
+from collections import deque
+from typing import NamedTuple
+
+import cv2
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from ur5_rl_ros.deadline import NANOSECONDS, Pace
+from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
+from ur5_rl_ros.image_bridge import cv2_to_imgmsg
+from ur5_rl_ros.params import load_config
+from ur5_rl_ros.process import Stop, run
+
+from ur5_rl_ros import qos
+from ur5_sim.core.camera import Camera
+from ur5_sim.core.camera_config import CameraConfig
+from ur5_sim.core.sensor import Pixels, Sensor
+from ur5_sim.nodes.feed import Feed, is_pose, is_screen
+
+FRAME_ID = "camera_optical_frame"
+POLL_S = 0.02
+# The controller tells the pose every 8 ms; between two of them the joints move on.
+MAX_EXTRAPOLATION_S = 0.02
+
+
+class Exposure(NamedTuple):
+    """A frame, BGR, and the system time at which it was seen."""
+
+    frame: Pixels
+    stamp: Time
+
+
+class CameraNode(Node):
+    """Publishes what a camera on the virtual arm sees."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(
+            "camera_node", automatically_declare_parameters_from_overrides=True, **kwargs
+        )
+        self._config = config = load_config(self, CameraConfig)
+        self._screen = Feed("screen_file", config.screen_file, "display", is_screen)
+        self._pose = Feed("pose_file", config.pose_file, "controller", is_pose)
+        self._camera, self._sensor = Camera(config), Sensor(config)
+        self._waiting_for = ""
+        self._in_transit: deque[Exposure | None] = deque()
+        period_ns = round(NANOSECONDS / config.rate_hz)
+        latency_ns = round(config.latency_s * NANOSECONDS)
+        self._whole_periods, self._rest_ns = divmod(latency_ns, period_ns)
+        self._published = self._dropped = self._skipped = 0
+        self._reported_ns, self._reported = time.monotonic_ns(), 0
+        self._images = self.create_publisher(Image, "image_raw", qos.SENSOR)
+        self._diagnostics = Diagnostics(self, "virtual camera", self._report)
+
+    def run(self, stop: Stop) -> None:
+        """Expose and publish at the camera's rate until `stop` is raised."""
+        self._wait(stop)
+        pace = Pace(1.0 / self._config.rate_hz)
+        while not stop.requested:
+            pace.sleep()
+            self._skipped = pace.skipped
+            exposed_ns = time.monotonic_ns()
+            self._in_transit.append(self._expose(exposed_ns))
+            _sleep_until(exposed_ns + self._rest_ns)
+            if len(self._in_transit) > self._whole_periods:
+                self._deliver(self._in_transit.popleft())
+
+    def _wait(self, stop: Stop) -> None:
+        """Wait for a screen and a pose from writers that live."""
+        while not stop.requested:
+            self._refresh()
+            if not self._waiting_for:
+                size = f"{self._config.width_px} x {self._config.height_px}"
+                self.get_logger().info(f"sees {size} px at {self._config.rate_hz} Hz")
+                return
+            stop.wait(POLL_S)
+
+    def _refresh(self) -> None:
+        """Look at both feeds; log who has fallen silent or come back."""
+        self._screen.refresh()
+        self._pose.refresh()
+        now_ns = time.monotonic_ns()
+        silent = [f.what for f in (self._screen, self._pose) if not f.is_fresh(now_ns)]
+        waiting_for = " and ".join(silent)
+        if waiting_for != self._waiting_for:
+            self._waiting_for = waiting_for
+            text = f"waiting for {waiting_for}" if silent else "screen and pose are alive"
+            self.get_logger().info(text)
+
+    def _expose(self, now_ns: int) -> Exposure | None:
+        """Take a picture at `now_ns`; None if it gets lost."""
+        stamp = self.get_clock().now().to_msg()
+        self._refresh()
+        if self._sensor.is_dropped():
+            return None
+        q, qd = self._pose.newest
+        age_s = min(max(self._pose.age_s(now_ns), 0.0), MAX_EXTRAPOLATION_S)
+        clean = self._camera.render(self._screen.newest, (q + qd * age_s).tolist())
+        return Exposure(self._sensor.expose(clean), stamp)
+
+    def _deliver(self, exposure: Exposure | None) -> None:
+        if exposure is None:
+            self._dropped += 1
+            return
+        msg = cv2_to_imgmsg(exposure.frame, "bgr8")
+        msg.header.stamp, msg.header.frame_id = exposure.stamp, FRAME_ID
+        self._images.publish(msg)
+        self._published += 1
+
+    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+        now_ns, published = time.monotonic_ns(), self._published
+        elapsed_s = (now_ns - self._reported_ns) / NANOSECONDS
+        hz = (published - self._reported) / elapsed_s
+        self._reported_ns, self._reported = now_ns, published
+        values = {
+            "frames_hz": round(hz, 1),
+            "frames_published": published,
+            "frames_dropped": self._dropped,
+            "deadlines_skipped": self._skipped,
+            "screen_age_ms": round(self._screen.age_s(now_ns) * 1e3, 1),
+            "pose_age_ms": round(self._pose.age_s(now_ns) * 1e3, 1),
+            "writers_replaced": self._screen.reopened + self._pose.reopened,
+        }
+        if self._waiting_for:
+            return WARN, f"waiting for {self._waiting_for}", values
+        return OK, f"{hz:.1f} frames per second", values
+
+
+def _sleep_until(steady_ns: int) -> None:
+    left_ns = steady_ns - time.monotonic_ns()
+    if left_ns > 0:
+        time.sleep(left_ns / NANOSECONDS)
+
+
+def main() -> None:
+    cv2.setNumThreads(1)  # a frame is too small to share out
+    run(CameraNode)
+
+
+if __name__ == "__main__":
+    main()
