@@ -117,7 +117,7 @@ class VirtualUr:
         """Wait for the first answer; False if the process has given up."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.process.poll() is None:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 self.state()
                 return True
             if time.monotonic() > deadline:

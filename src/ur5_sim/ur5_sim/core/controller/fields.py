@@ -107,6 +107,9 @@ CONSTANTS = {
     "standard_analog_input0": _constant("DOUBLE", 0.0),
     "standard_analog_input1": _constant("DOUBLE", 0.0),
     "tcp_force_scalar": _constant("DOUBLE", 0.0),
+    "output_bit_registers0_to_31": _constant("UINT32", 0),
+    "output_bit_registers32_to_63": _constant("UINT32", 0),
+    **{f"output_bit_register_{n}": _constant("BOOL", False) for n in range(64, 128)},
     **{
         name: _constant("VECTOR6D", SIX_ZEROS)
         for name in (

@@ -89,7 +89,6 @@ class Outputs:
     def __init__(self) -> None:
         self.ints = [0] * NUM_REGISTERS
         self.doubles = [0.0] * NUM_REGISTERS
-        self.bits = 0  # bit n is output_bit_register n, 0..127
 
 
 class DigitalOutputs:

@@ -67,7 +67,7 @@ class VirtualRobot:
         self.digital = DigitalOutputs()
         self.watchdog = Watchdog()
         self.payload_kg = 0.0
-        self.payload_cog_m = (0.0, 0.0, 0.0)
+        self.payload_cog_m: tuple[float, ...] = (0.0, 0.0, 0.0)
         self.tcp_offset: Pose = NO_OFFSET
         self.runtime_state = RuntimeState.STOPPED
         self.program: Program | None = None
