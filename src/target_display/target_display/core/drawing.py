@@ -12,8 +12,6 @@ Pixels = NDArray[np.uint8]
 
 SHIFT = 10  # cv2 takes fixed-point coordinates with this many fractional bits
 OPAQUE = 255
-# An anti-aliased cv2 circle covers the area of one that is this much larger [px].
-ANTIALIAS_GROWTH_PX = 0.0
 
 
 class Rectangle(NamedTuple):
@@ -87,7 +85,8 @@ class Canvas:
 
     def _fill_circle(self, x: float, y: float, radius: float) -> None:
         one = 1 << SHIFT
-        # cv2 counts from the middle of pixel 0, the units from its edge.
+        # cv2 counts from the middle of pixel 0, the units from its edge. Its soft edge
+        # lies outside the radius: the circle asked for has the full colour.
         centre = round((x - 0.5) * one), round((y - 0.5) * one)
         cv2.circle(
             self.pixels, centre, round(radius * one), self._dot, -1, cv2.LINE_AA, SHIFT
