@@ -4,6 +4,8 @@ Signals set a flag and nothing else: the context stays valid until the node has 
 last word (a final zero velocity, a checkpoint), then it is shut down here.
 """
 
+import os
+import select
 import signal
 import sys
 import threading
@@ -34,7 +36,9 @@ class Stop:
     """A flag that SIGINT and SIGTERM raise; loops look at it, waits end with it."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._requested = False
+        # No lock: a handler runs inside its own thread and would wait for it for ever.
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def install(self) -> "Stop":
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,18 +46,21 @@ class Stop:
         return self
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._event.set()
+        self.request()
 
     def request(self) -> None:
-        self._event.set()
+        self._requested = True
+        os.eventfd_write(self._wake, 1)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait at most `timeout_s` [s]; return whether the process should stop."""
-        return self._event.wait(timeout_s)
+        if not self._requested:
+            select.select([self._wake], [], [], max(0.0, timeout_s))
+        return self._requested
 
     @property
     def requested(self) -> bool:
-        return self._event.is_set()
+        return self._requested
 
 
 class RunnableNode(Protocol):
