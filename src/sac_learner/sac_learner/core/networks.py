@@ -249,8 +249,9 @@ def _mlp(inputs: int, hidden: int, outputs: int, layer_norm: bool = False) -> nn
 def initialise_(module: nn.Module) -> None:
     """Draw the weights that learning starts from.
 
-    Not part of construction, because an actor is sent its weights. Linear layers are orthogonal; convolutions orthogonal at the centre of the kernel and
-    zero elsewhere (Xiao 2018, arXiv:1806.05393); biases are zero.
+    Not part of construction, because an actor is sent its weights. Linear layers are
+    orthogonal; convolutions are orthogonal at the centre of the kernel and zero elsewhere
+    (Xiao 2018, arXiv:1806.05393); biases are zero.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear):

@@ -45,7 +45,7 @@ def encode_policy(
     Raises:
         ValueError: a parameter is not finite.
     """
-    _check_finite(parameters)
+    check_finite(parameters)
     data = save(dict(parameters))
     return EncodedPolicy(
         version, config.to_json(), hashlib.sha256(data).hexdigest(), data
@@ -97,7 +97,7 @@ def load_parameters(policy: PolicyNetwork, parameters: Mapping[str, Tensor]) -> 
                 f"shape of {name} must be {tuple(wanted[name].shape)} float32, "
                 f"got {tuple(tensor.shape)} {tensor.dtype}"
             )
-    _check_finite(parameters)
+    check_finite(parameters)
     policy.load_state_dict(dict(parameters))
 
 
@@ -110,7 +110,8 @@ def _tensors(encoded: EncodedPolicy) -> dict[str, Tensor]:
         ) from None
 
 
-def _check_finite(parameters: Mapping[str, Tensor]) -> None:
+def check_finite(parameters: Mapping[str, Tensor]) -> None:
+    """Raise ValueError naming the first tensor that holds NaN or infinity."""
     for name, tensor in parameters.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"parameter {name} is non-finite")
