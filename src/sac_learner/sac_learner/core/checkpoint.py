@@ -1,0 +1,196 @@
+"""Checkpoints: one directory each, written whole or not at all, checked when read.
+
+    run_dir/checkpoints/00012000/   after 12000 updates
+        training.safetensors        networks, targets, optimisers, temperature, generator
+        policy.safetensors          what acts, as it is sent to the actor
+        state.json                  counters, generators, resolved configuration
+        manifest.json               checksum of each file; written last
+    run_dir/replay/segment_*.safetensors
+
+Nothing here can run code: safetensors and JSON only.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from sac_learner.core.durable_file import sync_directory, write_durably
+from sac_learner.core.parameters import EncodedPolicy
+from sac_learner.core.replay_log import Segment
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+TRAINING = "training.safetensors"
+POLICY = "policy.safetensors"
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Counters and settings of a run at one instant.
+
+    Attributes:
+        updates: Gradient updates so far.
+        env_steps: Transitions stored so far.
+        next_version: Lower bound of the policy versions still to be given.
+        limiter: Of the update limiter: transitions and tokens.
+        generator: State of the sampler's random numbers.
+        segments: Replay segments that belong to this checkpoint, oldest first.
+        config: Resolved configuration.
+    """
+
+    updates: int
+    env_steps: int
+    next_version: int
+    limiter: tuple[int, float]
+    generator: dict[str, Any]
+    segments: tuple[Segment, ...]
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and found whole."""
+
+    path: Path
+    state: RunState
+    tensors: dict[str, Tensor]
+
+
+def write_checkpoint(
+    run_dir: Path, state: RunState, tensors: Mapping[str, Tensor], policy: EncodedPolicy
+) -> Path:
+    """Write `run_dir/checkpoints/<updates>`, whole or not at all, and return it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    final = checkpoints_dir(run_dir) / f"{state.updates:08d}"
+    partial = final.with_name(f".{final.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    about_policy = {"version": policy.version, "architecture": policy.architecture}
+    contents = {
+        TRAINING: save(dict(tensors)),
+        POLICY: policy.data,
+        STATE: json.dumps(asdict(state) | {"policy": about_policy}, indent=1).encode(),
+    }
+    for name, data in contents.items():
+        write_durably(partial / name, data)
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    manifest = {"format": FORMAT, "sha256": sums}
+    write_durably(partial / MANIFEST, json.dumps(manifest, indent=1).encode())
+    if final.exists():  # of the same update, after a resume without progress
+        shutil.rmtree(final)
+    os.replace(partial, final)
+    sync_directory(final.parent)
+    return final
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint and check it.
+
+    Raises:
+        ValueError: says which file is missing or broken.
+    """
+    contents = _checked_contents(path)
+    try:
+        values = json.loads(contents[STATE])
+        del values["policy"]
+        values["segments"] = tuple(Segment(**entry) for entry in values["segments"])
+        values["limiter"] = tuple(values["limiter"])
+        return Checkpoint(path, RunState(**values), load(contents[TRAINING]))
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise ValueError(f"checkpoint {path}: {type(error).__name__} {error}") from None
+
+
+def read_policy(path: Path) -> EncodedPolicy:
+    """Read what acts from a checkpoint, or from the newest whole one of a run directory.
+
+    Raises:
+        ValueError: there is none, or it is broken.
+    """
+    if checkpoints_dir(path).is_dir():
+        names = checkpoint_paths(path)
+        if not names:
+            raise ValueError(f"{path} holds no checkpoint")
+        path = names[-1]
+    contents = _checked_contents(path)
+    data = contents[POLICY]
+    about = json.loads(contents[STATE])["policy"]
+    checksum = hashlib.sha256(data).hexdigest()
+    return EncodedPolicy(about["version"], about["architecture"], checksum, data)
+
+
+def checkpoints_dir(run_dir: Path) -> Path:
+    """Return where the checkpoints of a run lie."""
+    return run_dir / "checkpoints"
+
+
+def replay_dir(run_dir: Path) -> Path:
+    """Return where the replay segments of a run lie."""
+    return run_dir / "replay"
+
+
+def checkpoint_paths(run_dir: Path) -> list[Path]:
+    """Return the finished checkpoints of a run, oldest first."""
+    return sorted(checkpoints_dir(run_dir).glob("[0-9]*"))
+
+
+def newest_checkpoint(run_dir: Path) -> tuple[Checkpoint, list[str]]:
+    """Return the newest whole checkpoint of a run, and what was wrong with newer ones.
+
+    Raises:
+        ValueError: there is none; says what was wrong with each.
+    """
+    problems: list[str] = []
+    for path in reversed(checkpoint_paths(run_dir)):
+        try:
+            return read_checkpoint(path), problems
+        except ValueError as error:
+            problems.append(str(error))
+    raise ValueError(f"no whole checkpoint under {run_dir}: {problems or 'none at all'}")
+
+
+def prune(run_dir: Path, kept: int) -> None:
+    """Delete all but the newest `kept` checkpoints, and segments that none needs."""
+    paths = checkpoint_paths(run_dir)
+    for path in paths[:-kept]:
+        shutil.rmtree(path)
+    needed = {name for path in paths[-kept:] for name in _segment_names(path)}
+    for segment in replay_dir(run_dir).glob("segment_*"):
+        if segment.name not in needed:
+            segment.unlink()
+
+
+def _segment_names(path: Path) -> Sequence[str]:
+    """Return the segments of a checkpoint; a broken one still needs none."""
+    try:
+        entries = json.loads((path / STATE).read_bytes())["segments"]
+        return [entry["name"] for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _checked_contents(path: Path) -> dict[str, bytes]:
+    """Return the files of a checkpoint by name after comparing their checksums."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format is {manifest['format']}, expected {FORMAT}")
+        contents = {name: (path / name).read_bytes() for name in manifest["sha256"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"checkpoint {path} is broken: {error}") from None
+    for name, data in contents.items():
+        if hashlib.sha256(data).hexdigest() != manifest["sha256"][name]:
+            raise ValueError(f"checkpoint {path} is broken: checksum of {name} is wrong")
+    return contents
