@@ -1,0 +1,165 @@
+"""learner_node: stores every transition, learns from them, publishes what it has learned.
+
+Three threads. The main one takes gradient steps and publishes (`run`); one answers the
+callbacks and only hands time steps on; one owns the replay buffer (`core/sampler.py`).
+"""
+
+import secrets
+import time
+
+import torch
+from rclpy.node import Node
+from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
+from ur5_rl_ros.params import load_config
+
+from sac_learner.core.config import LearnerConfig
+from sac_learner.core.learner import Learner
+from sac_learner.nodes.learner_convert import policy_message, status_message, time_step
+from sac_learner.nodes.periods import Due, Stopwatch
+from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
+from ur5_rl_ros import process, qos
+
+STATUS_PERIOD_S = 1.0
+WAIT_S = 0.005  # for new transitions, when the update-to-data ratio is used up
+BATCH_TIMEOUT_S = 0.1
+
+
+class LearnerNode(Node):
+    """The learner's ROS shell. `run` belongs to the main thread."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(
+            "learner_node", automatically_declare_parameters_from_overrides=True, **kwargs
+        )
+        self._config = config = load_config(self, LearnerConfig)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self._learner = Learner(config)
+        self._session = secrets.randbits(63)
+        self._malformed = 0
+        self._status = LearnerStatus(waiting_for="the replay buffer on disk")
+        self._update_time, self._wait_time = Stopwatch(), Stopwatch()
+        self._policies = self.create_publisher(
+            PolicyParameters, "policy_parameters", qos.POLICY
+        )
+        self._statuses = self.create_publisher(
+            LearnerStatus, "learner_status", qos.STATUS
+        )
+        self._diagnostics = Diagnostics(self, config.device, self._report)
+        self.create_subscription(
+            Transition, "transition", self._on_transition, qos.TRANSITION
+        )
+
+    # The main thread ------------------------------------------------------------------
+
+    def run(self, stop: process.Stop) -> None:
+        """Learn until `stop` is raised, then write a last checkpoint."""
+        self._resume_if_asked(stop)
+        if stop.requested:
+            return  # perhaps half resumed: what is on disk is better
+        now_s = time.monotonic()
+        status_due = Due(STATUS_PERIOD_S, now_s)
+        policy_due = Due(self._config.publish_period_s, now_s)
+        checkpoint_due = Due(self._config.checkpoint_period_s, now_s)
+        with self._learner.sampler:
+            while not stop.requested:
+                self._update_or_wait(stop)
+                now_s = time.monotonic()
+                if policy_due(now_s):
+                    self._publish_policy()
+                if status_due(now_s):
+                    self._publish_status()
+                if checkpoint_due(now_s):
+                    self._learner.save()
+            self._learner.save()
+
+    def _resume_if_asked(self, stop: process.Stop) -> None:
+        config, learner = self._config, self._learner
+        if not config.resume and not (config.resume_if_present and learner.can_resume):
+            return
+        for problem in learner.resume(lambda: stop.requested):
+            self.get_logger().error(f"resumes without it: {problem}")
+        self.get_logger().info(
+            f"resumed {config.run_dir} at update {learner.sac.updates}, "
+            f"{learner.sampler.buffer_size} transitions in the buffer"
+        )
+
+    def _update_or_wait(self, stop: process.Stop) -> None:
+        if not self._learner.update_due:
+            stop.wait(WAIT_S)
+            return
+        with self._wait_time:
+            batch = self._learner.sampler.take(BATCH_TIMEOUT_S)
+        if batch is not None:
+            with self._update_time:
+                self._learner.update(batch)
+
+    def _publish_policy(self) -> None:
+        learner = self._learner
+        if not learner.has_policy:
+            return
+        message = policy_message(
+            learner.next_policy(),
+            session=self._session,
+            update_step=learner.sac.updates,
+            env_steps=learner.sampler.env_steps,
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._policies.publish(message)
+
+    def _publish_status(self) -> None:
+        updates = self._update_time.count
+        message = status_message(self._learner, malformed=self._malformed)
+        message.waiting_for = "" if updates else self._learner.waiting_for
+        message.updates_per_s = updates / STATUS_PERIOD_S
+        message.update_ms = self._update_time.read_ms()
+        message.sampler_wait_ms = self._wait_time.read_ms()
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._status = message
+        self._statuses.publish(message)
+
+    # The thread of the callbacks ------------------------------------------------------
+
+    def _on_transition(self, message: Transition) -> None:
+        try:
+            step = time_step(message)
+        except ValueError as error:
+            self._malformed += 1
+            self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
+            return
+        if not self._learner.sampler.offer(step):
+            self.get_logger().error(
+                f"inbox full: lost {self._learner.sampler.overflowed} time steps",
+                throttle_duration_sec=1.0,
+            )
+
+    def _report(self) -> Report:
+        status, sampler = self._status, self._learner.sampler
+        values = {
+            "env_steps": status.env_steps,
+            "updates": status.updates,
+            "updates_per_s": status.updates_per_s,
+            "update_to_data_ratio": status.update_to_data_ratio,
+            "policy_version": status.policy_version,
+            "transitions_lost": status.transitions_lost,
+            "transitions_refused": status.transitions_refused,
+            "inbox_overflowed": sampler.overflowed,
+            "last_refusal": sampler.last_refusal,
+        }
+        lost = status.transitions_lost + status.transitions_refused + sampler.overflowed
+        if lost:
+            return WARN, f"{lost} time steps lost or refused", values
+        return (
+            OK,
+            f"waits for {status.waiting_for}" if status.waiting_for else "learns",
+            values,
+        )
+
+
+def main() -> None:
+    """Run the node until a signal."""
+    process.run(LearnerNode)
+
+
+if __name__ == "__main__":
+    main()
