@@ -42,11 +42,18 @@ class Camera:
             q: Joint positions [rad], pan first, six of them.
         """
         view = view_from(q, self._scene.camera_mount_m, self._lens)
-        image = np.empty((self._height, self._width, 4), np.uint8)
-        image.view(np.uint32).fill(BEYOND_BGRX)
-        paint_picture(image, self._wall, view.homography(self._wall_plane))
+        image = self._wall_seen_from(view)
         self._paint_monitor(image, view, screen)
         return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
+
+    def _wall_seen_from(self, view: View) -> Pixels:
+        """Render at a quarter of the pixels: nothing on the wall is finer than that."""
+        small = np.empty((self._height // 2, self._width // 2, 4), np.uint8)
+        small.view(np.uint32).fill(BEYOND_BGRX)
+        paint_picture(small, self._wall, view.scaled(0.5).homography(self._wall_plane))
+        image = np.empty((self._height, self._width, 4), np.uint8)
+        cv2.resize(small, (self._width, self._height), dst=image)
+        return image
 
     def _paint_monitor(self, image: Pixels, view: View, screen: Pixels) -> None:
         bezel = outline(view.project(self._bezel))

@@ -1,5 +1,7 @@
 """Paint flat things into an image as a pinhole camera sees them, exactly."""
 
+import math
+
 import cv2
 import numpy as np
 from target_display.core.drawing import Pixels
@@ -20,7 +22,7 @@ def paint_picture(image: Pixels, picture: Pixels, homography: Array) -> None:
         picture: BGRX, any size.
         homography: From pixels of the picture to image (x, y, 1) times depth.
     """
-    to_picture = np.linalg.inv(homography)
+    to_picture = cv2.invert(homography)[1]
     height, width = image.shape[:2]
     a, b, c = to_picture[2]  # a x + b y + c is 1 / depth: negative behind the camera
     inverse_depths = (c, a * width + c, b * height + c, a * width + b * height + c)
@@ -72,6 +74,7 @@ def clip_near(corners: Array) -> Array:
 
 def box_around(corners: Array, width: int, height: int) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom [px] of what an image holds of some points."""
-    left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width, height))
-    right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, (width, height))
-    return int(left), int(top), int(right), int(bottom)
+    columns, rows = corners.T.tolist()
+    left, top = math.floor(min(columns)), math.floor(min(rows))
+    right, bottom = math.ceil(max(columns)) + 1, math.ceil(max(rows)) + 1
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)

@@ -129,6 +129,12 @@ class View:
         shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
         return View(shift @ self.projection, self.position)
 
+    def scaled(self, factor: float) -> "View":
+        """Return the view with `factor` times as many pixels in each direction."""
+        shift = 0.5 * (factor - 1.0)  # pixel edges, not their middles, stay in place
+        scale = np.array([[factor, 0.0, shift], [0.0, factor, shift], [0.0, 0.0, 1.0]])
+        return View(scale @ self.projection, self.position)
+
     def project(self, points: Array) -> Array:
         """Return points [m], shape (n, 3), as image (x, y, 1) times depth [m]."""
         return (points - self.position) @ self.projection.T
