@@ -216,7 +216,7 @@ class EnvNode(Node):
             last_ns = now_ns
             if end:
                 break
-        self._summarise(episode, end, (last_ns - started_ns) / 1e9, reset_s)
+        self._summarise(episode, end, max(0, last_ns - started_ns) / 1e9, reset_s)
 
     def _tick(self, episode: Episode) -> str:
         """Observe, publish; return why the episode ends here, or ""."""
