@@ -1,0 +1,132 @@
+"""A hand-written policy to compare with: a level visual servo.
+
+It sees what a learned policy sees, the newest image and the joint positions, and knows
+what a learned policy has to find out: the camera's field of view, the dot's size, the
+arm's kinematics. It moves the camera without turning it, so that the reward's posture
+penalty stays zero, until the dot is in the middle and large enough.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from ur5_rl_env.core.task import (
+    ACCELERATION_RAD_S2,
+    MAX_JOINT_SPEED_RAD_S,
+    NUM_ACTIONS,
+    START_POSE_RAD,
+)
+
+from sac_learner.core.dot import DotFilter, Optics, optical_pose, sight_dot
+from sac_learner.core.level_arm import level_joints
+from sac_learner.core.observation import Observation
+
+Array = NDArray[np.float64]
+
+NANOSECONDS = 1_000_000_000
+MAX_HISTORY = 10  # observations to look back for the pose that an image was taken from
+AXIS = optical_pose(np.array(START_POSE_RAD[:NUM_ACTIONS]))[0][:, 2]  # line of sight
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServoConfig:
+    """Gains of the servo. SI units.
+
+    Attributes:
+        optics: Camera and dot.
+        goal_dot_width: Diameter of a dot that is near enough, as a part of the image's
+            width: 0.135 is 370 px of 160 x 90, a tenth more than the reward asks for.
+        max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
+        braking_rad_s2: Deceleration that the approach to the goal plans with.
+        gain_per_s: Speed per way left, at the end of the approach.
+        image_latency_s: From the exposure to the observation, roughly.
+        motion_latency_s: From the observation to the arm's answer, roughly.
+        aside_m: Of the way forwards, the share exp(-distance of the dot from the middle /
+            aside_m) is gone at once, but at least `min_forward_share`: first the middle,
+            whose weight in the reward is largest, then nearer.
+        min_forward_share: See `aside_m`.
+        position_gain: Share of a new sighting in the dot's filtered position.
+        velocity_gain: The same for its velocity.
+    """
+
+    optics: Optics = Optics()
+    goal_dot_width: float = 0.135
+    max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
+    braking_rad_s2: float = 0.9 * ACCELERATION_RAD_S2
+    gain_per_s: float = 6.0
+    image_latency_s: float = 0.03
+    motion_latency_s: float = 0.04
+    aside_m: float = 0.03
+    min_forward_share: float = 0.3
+    position_gain: float = 0.5
+    velocity_gain: float = 0.1
+
+
+class ServoPolicy:
+    """Level visual servo. Owned by one thread; remembers one episode at a time."""
+
+    def __init__(self, config: ServoConfig) -> None:
+        self._config = config
+        self._dot = DotFilter(config.position_gain, config.velocity_gain)
+        self._episode = (0, 0)
+        self._times_s: list[float] = []
+        self._joints: list[Array] = []  # [rad], shape (5,) each
+
+    def act(self, observation: Observation) -> NDArray[np.float32]:
+        """Return the action in [-1, 1], shape (5,); zero while no dot is in sight."""
+        self._remember(observation)
+        sighting = sight_dot(observation.newest_image, self._config.optics)
+        if sighting is None:
+            self._dot.forget()
+            return np.zeros(NUM_ACTIONS, np.float32)
+        period_s = self._times_s[-1] - self._times_s[-2]
+        dot = self._dot.update(self._joints_at_exposure(), sighting, period_s)
+        qd = (self._joints[-1] - self._joints[-2]) / period_s
+        q_soon = self._joints[-1] + qd * self._config.motion_latency_s
+        speeds = self._speeds_towards(dot, q_soon) / self._config.max_joint_speed_rad_s
+        # All joints together: one that is cut alone would turn the camera.
+        return (speeds / max(1.0, float(np.abs(speeds).max()))).astype(np.float32)
+
+    def _remember(self, observation: Observation) -> None:
+        episode = (observation.run_id, observation.episode)
+        now_s, q = observation.steady_ns / NANOSECONDS, observation.q
+        if episode != self._episode or not self._times_s or now_s <= self._times_s[-1]:
+            self._episode = episode
+            self._dot.forget()
+            self._times_s, self._joints = [now_s - 1.0], [q]  # the arm stood still
+        self._times_s = [*self._times_s[-MAX_HISTORY:], now_s]
+        self._joints = [*self._joints[-MAX_HISTORY:], q]
+
+    def _joints_at_exposure(self) -> Array:
+        exposure_s = self._times_s[-1] - self._config.image_latency_s
+        columns = np.stack(self._joints, axis=1)
+        return np.array([np.interp(exposure_s, self._times_s, c) for c in columns])
+
+    def _speeds_towards(self, dot: Array, q: Array) -> Array:
+        """Return joint speeds [rad/s], shape (5,), that bring the dot into the middle."""
+        config, velocity = self._config, self._dot.velocity
+        lead_s = config.image_latency_s + config.motion_latency_s
+        goal = self._next_goal(dot + velocity * lead_s, q)
+        q_goal = level_joints(goal)
+        follow = (level_joints(goal + velocity * lead_s) - q_goal) / lead_s
+        way = q_goal - q
+        longest = max(float(np.abs(way).max()), 1e-9)
+        speed = min(
+            config.gain_per_s * longest,
+            math.sqrt(2.0 * config.braking_rad_s2 * longest),
+            config.max_joint_speed_rad_s,
+        )
+        return way * (speed / longest) + follow
+
+    def _next_goal(self, dot: Array, q: Array) -> Array:
+        """Return where tool0 should go now [m], shape (3,)."""
+        config = self._config
+        way = dot - optical_pose(q)[1]
+        forwards_m = float(AXIS @ way)
+        aside_m = float(np.linalg.norm(way - AXIS * forwards_m))
+        share = max(config.min_forward_share, math.exp(-aside_m / config.aside_m))
+        goal_m = config.optics.depth_m(config.goal_dot_width)
+        left_m = forwards_m - share * (forwards_m - goal_m)
+        goal: Array = dot - AXIS * left_m
+        return goal
