@@ -1,0 +1,177 @@
+"""ROS shell of the actor: an observation in, a velocity command and an action out.
+
+The main thread answers the callbacks and owns the policy. With `sac`, one more thread
+examines policies before they may act (`policy_loader.py`).
+"""
+
+import gc
+import secrets
+import time
+from collections import deque
+
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.node import Node
+from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
+from ur5_rl_ros.params import load_config
+from ur5_rl_ros.process import run
+
+from sac_learner.core.actor_config import ActorConfig
+from sac_learner.core.observation import Observation
+from sac_learner.core.observation_gate import NANOSECONDS, ObservationGate
+from sac_learner.core.policies import Action, make_policy
+from sac_learner.nodes import actor_convert as convert
+from ur5_rl_interfaces.msg import Action as ActionMsg
+from ur5_rl_interfaces.msg import JointVelocityCommand, PolicyParameters
+from ur5_rl_interfaces.msg import Observation as ObservationMsg
+from ur5_rl_ros import qos
+
+STILL = np.zeros(5, np.float32)
+ONE_SECOND = 25  # observations
+LAST_WORD_S = 0.2  # for the final zero command to be acknowledged
+
+
+class ActorNode(Node):
+    """Answers each fresh observation once, at once."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(
+            "actor_node", automatically_declare_parameters_from_overrides=True, **kwargs
+        )
+        self._config = config = load_config(self, ActorConfig)
+        self._policy = make_policy(config)
+        self._policy_since_ns = 0
+        self._gate = ObservationGate(config.max_observation_age_s)
+        self._session, self._sequence = secrets.randbits(63), 0
+        self._counts = dict.fromkeys(("answered", "stale", "repeated", "malformed"), 0)
+        self._latencies_ms: deque[float] = deque(maxlen=10 * ONE_SECOND)
+        self._commands = self.create_publisher(
+            JointVelocityCommand, "velocity_command", qos.COMMAND
+        )
+        self._actions = self.create_publisher(ActionMsg, "action", qos.COMMAND)
+        self._loader = None
+        if config.policy == "sac" and not config.checkpoint:
+            self._listen_to_learner()
+        self.create_subscription(
+            ObservationMsg, "observation", self._on_observation, qos.COMMAND
+        )
+        self._diagnostics = Diagnostics(self, config.policy, self._report)
+        gc.collect()
+        gc.freeze()  # what is here stays: no full collection in a control cycle
+
+    def _listen_to_learner(self) -> None:
+        from sac_learner.nodes.policy_loader import PolicyLoader  # noqa: PLC0415  torch
+
+        self._loader = PolicyLoader(self._config)
+        self.create_subscription(
+            PolicyParameters, "policy_parameters", self._loader.offer, qos.POLICY
+        )
+
+    def _on_observation(self, msg: ObservationMsg) -> None:
+        config = self._config
+        try:
+            seen = convert.observation(msg, config.height, config.width)
+        except ValueError as error:
+            self._counts["malformed"] += 1
+            self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
+            return
+        if not self._gate.is_new(seen):
+            self._counts["repeated"] += 1
+        elif not self._gate.is_fresh(seen, time.monotonic_ns()):
+            self._counts["stale"] += 1
+        else:
+            self._take_new_policy(seen)
+            self._answer(seen, self._choose(seen))
+
+    def _choose(self, seen: Observation) -> Action:
+        if self._policy_is_too_old():
+            return STILL
+        action = self._policy.act(seen)
+        return np.clip(action, -1.0, 1.0) if np.isfinite(action).all() else STILL
+
+    def _answer(self, seen: Observation, action: Action) -> None:
+        """Publish the command, then the action, unless too much time went by."""
+        if not self._gate.is_fresh(seen, time.monotonic_ns()):
+            self._counts["stale"] += 1  # the process was stopped in the middle
+            return
+        self._send(action)
+        latency_ms = (time.monotonic_ns() - seen.steady_ns) / 1e6
+        self._latencies_ms.append(latency_ms)
+        self._counts["answered"] += 1
+        msg = convert.action_msg(seen, action)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        msg.policy_version = self._policy_version
+        msg.policy_age_s = self._policy_age_s()
+        msg.observation_to_command_ms = latency_ms
+        self._actions.publish(msg)
+
+    def _send(self, action: Action) -> None:
+        self._sequence += 1
+        msg = convert.command_msg(action, self._config.max_joint_speed_rad_s)
+        msg.session, msg.sequence = self._session, self._sequence
+        msg.header.stamp = self.get_clock().now().to_msg()
+        msg.steady_ns = time.monotonic_ns()
+        self._commands.publish(msg)
+
+    def _take_new_policy(self, seen: Observation) -> None:
+        admitted = self._loader.take(seen) if self._loader is not None else None
+        if admitted is None:
+            return
+        self._policy.use(admitted.network, admitted.version)
+        self._policy_since_ns = time.monotonic_ns()
+        self.get_logger().info(
+            f"acts by policy {admitted.version}", throttle_duration_sec=10.0
+        )
+
+    @property
+    def _policy_version(self) -> int:
+        return getattr(self._policy, "version", 0)
+
+    def _policy_age_s(self) -> float:
+        since_ns = self._policy_since_ns
+        return (time.monotonic_ns() - since_ns) / NANOSECONDS if since_ns else 0.0
+
+    def _policy_is_too_old(self) -> bool:
+        limit_s = self._config.max_policy_age_s
+        return limit_s > 0.0 and self._policy_age_s() > limit_s
+
+    def _report(self) -> Report:
+        values: dict[str, object] = {
+            "policy": self._config.policy,
+            "policy_version": self._policy_version,
+            "policy_age_s": round(self._policy_age_s(), 1),
+        }
+        values |= {f"observations_{name}": n for name, n in self._counts.items()}
+        if self._latencies_ms:
+            p99 = float(np.percentile(self._latencies_ms, 99))
+            values["observation_to_command_ms_p99"] = round(p99, 2)
+        refusal = self._refusal()
+        if self._loader is not None:
+            values |= {"policies_refused": self._loader.refused, "refusal": refusal}
+        if refusal:
+            return WARN, f"refused {refusal}", values
+        if self._policy_is_too_old():
+            return WARN, "holds still: the learner is silent", values
+        return OK, f"acts by {self._config.policy}", values
+
+    def _refusal(self) -> str:
+        """Return what is wrong with the newest policy, and log it."""
+        refusal = self._loader.refusal if self._loader is not None else ""
+        if refusal:
+            self.get_logger().error(f"refused {refusal}", throttle_duration_sec=10.0)
+        return refusal
+
+    def close(self) -> None:
+        """Ask the arm to stand still: the last word of this process."""
+        self._send(STILL)
+        self._commands.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
+        if self._loader is not None:
+            self._loader.close()
+
+
+def main() -> None:
+    run(ActorNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Unpacks and examines policies beside the control loop: nothing unfinished gets out."""
+
+import sys
+import threading
+from collections import deque
+from typing import NamedTuple
+
+import torch
+from ur5_rl_ros.process import SWITCH_INTERVAL_S
+
+from sac_learner.core.actor_config import ActorConfig
+from sac_learner.core.networks import PolicyNetwork
+from sac_learner.core.observation import Observation
+from sac_learner.core.parameters import EncodedPolicy
+from sac_learner.core.sac_policy import admit
+from ur5_rl_interfaces.msg import PolicyParameters
+
+
+class Admitted(NamedTuple):
+    """A network that passed the examination."""
+
+    version: int
+    network: PolicyNetwork
+
+
+class PolicyLoader:
+    """One thread with a mailbox for one message (the newest wins) and one for a result.
+
+    The control thread calls `offer`, `take` and `close`. What passes between the threads
+    is never changed afterwards.
+
+    Attributes:
+        refused: Policies that failed the examination.
+        refusal: What was wrong with the newest one; "" once a good one has come.
+    """
+
+    def __init__(self, config: ActorConfig) -> None:
+        self.refused = 0
+        self.refusal = ""
+        self._config = config
+        self._offered: deque[PolicyParameters] = deque(maxlen=1)
+        self._admitted: deque[Admitted] = deque(maxlen=1)
+        self._probe: Observation | None = None
+        self._error: BaseException | None = None
+        self._wake = threading.Event()
+        self._is_stopping = False
+        sys.setswitchinterval(SWITCH_INTERVAL_S)  # the control thread must not wait
+        self._thread = threading.Thread(target=self._work, name="policy loader")
+        self._thread.start()
+
+    def offer(self, msg: PolicyParameters) -> None:
+        """Hand in a message; one that nobody has looked at yet is forgotten."""
+        self._offered.append(msg)
+        self._wake.set()
+
+    def take(self, probe: Observation) -> Admitted | None:
+        """Return a policy that has been admitted since the last call, if there is one.
+
+        Args:
+            probe: The newest observation: the next policies are tried on it.
+        """
+        if self._error is not None:
+            raise self._error
+        self._probe = probe
+        return self._admitted.popleft() if self._admitted else None
+
+    def close(self) -> None:
+        """End the thread."""
+        self._is_stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5.0)
+
+    def _work(self) -> None:
+        torch.set_num_threads(1)  # counts for the thread that calls it
+        try:
+            while not self._is_stopping:
+                self._wake.wait()
+                self._wake.clear()
+                while self._offered and not self._is_stopping:
+                    self._examine(self._offered.popleft())
+        except BaseException as error:  # noqa: BLE001  `take` raises it in its owner
+            self._error = error
+
+    def _examine(self, msg: PolicyParameters) -> None:
+        data = msg.data.tobytes()
+        encoded = EncodedPolicy(msg.version, msg.architecture, msg.sha256, data)
+        try:
+            network = admit(encoded, self._config, self._probe)
+        except (ValueError, RuntimeError) as error:  # the latter are PyTorch's
+            self.refusal = f"policy {msg.version}: {error}"
+            self.refused += 1
+            return
+        self.refusal = ""
+        self._admitted.append(Admitted(msg.version, network))
