@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_sim.core.motion import STILL, ServoMotion, Trapezoid
@@ -35,6 +35,7 @@ def run_until_done(plant, motion, most=20_000):
 # speedj and stopj -----------------------------------------------------------------------
 
 
+@example(first=[0.04, 0, 0, 0, 0, 0], second=[0.0] * 6, acceleration=0.2)  # rounding
 @given(first=speeds, second=speeds, acceleration=accelerations)
 def test_speedj_ramps_all_joints_together_with_the_leading_one_at_its_acceleration(
     first, second, acceleration

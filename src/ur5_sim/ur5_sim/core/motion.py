@@ -161,7 +161,7 @@ class Trapezoid:
 def ramped(qd: Joints, goal: Joints, most: float) -> Joints:
     """Move `qd` straight towards `goal`, the leading axis by at most `most` [rad/s]."""
     lead = max(abs(g - s) for s, g in zip(qd, goal, strict=True))
-    if lead <= most:
+    if lead <= most * (1.0 + 1e-9):  # no extra cycle for a rounding error
         return goal
     part = most / lead
     return tuple(s + part * (g - s) for s, g in zip(qd, goal, strict=True))
