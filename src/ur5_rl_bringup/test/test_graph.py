@@ -68,7 +68,7 @@ def test_a_preset_gives_everyone_the_same_image_size(preset):
         for key, entry in yaml.safe_load(path.read_text()).items():
             values.setdefault(key.split("/")[-1], {}).update(entry["ros__parameters"])
     for node in ("camera_node", "env_node", "actor_node", "learner_node"):
-        sizes.add((values[node]["height"], values[node]["width"]))
+        sizes.add(tuple(v for k, v in sorted(values[node].items()) if k in ("height", "width", "height_px", "width_px")))
     assert len(sizes) == 1
 
 

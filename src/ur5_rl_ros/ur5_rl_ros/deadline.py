@@ -9,6 +9,8 @@ class Pace:
     """Yields absolute deadlines `period_s` apart. Owned by one thread.
 
     Overrun deadlines are skipped, never caught up with a burst; `skipped` counts them.
+    One that is missed by more than half a period counts as overrun: two ticks a
+    millisecond apart help nobody.
     """
 
     def __init__(self, period_s: float, first_ns: int | None = None) -> None:
@@ -22,7 +24,7 @@ class Pace:
         """Sleep until the next deadline; return how late this thread woke [ns]."""
         deadline_ns = self._next_ns
         now_ns = time.monotonic_ns()
-        behind = (now_ns - deadline_ns) // self.period_ns
+        behind = (now_ns - deadline_ns + self.period_ns // 2) // self.period_ns
         if behind > 0:
             self.skipped += behind
             deadline_ns += behind * self.period_ns

@@ -6,8 +6,14 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 # Newest command or observation wins, but it must arrive.
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-# Every time step is training data: deep queue, no loss.
-TRANSITION = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE)
+# Every time step is training data: none is lost. The last 2000 (80 s of acting, more than
+# lies between two checkpoints) reach a learner that starts late or starts again; it knows
+# by their sequence numbers which it has.
+TRANSITION = QoSProfile(
+    depth=2000,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
 # A late joiner still needs the current policy.
 POLICY = QoSProfile(
     depth=1,

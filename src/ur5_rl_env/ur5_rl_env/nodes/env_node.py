@@ -37,6 +37,7 @@ from ur5_rl_ros import qos
 
 READY_STATES = (ArmStatus.IDLE, ArmStatus.MOVING, ArmStatus.STALE)
 POLL_S = 0.01
+AFTER_FAULT_S = 1.0  # before the next try: what failed needs time to come back
 STATUS_PERIOD_NS = NANOSECONDS // 2
 
 
@@ -142,6 +143,8 @@ class EnvNode(Node):
     def _wait_until_ready(self, stop: Stop) -> bool:
         while not stop.requested:
             fault = self._fault()
+            if not fault and self._observations.get_subscription_count() == 0:
+                fault = "nobody listens to observation yet (actor_node)"
             if not fault:
                 return True
             self._show(EnvStatus.WAITING, fault)
@@ -205,7 +208,7 @@ class EnvNode(Node):
         first_ns = (frame.arrival_ns if frame else 0) + round(config.image_margin_s * 1e9)
         pace = Pace(config.action_period_s, first_ns)
         self._limited = False
-        end, started_ns, last_ns = "stopped", time.monotonic_ns(), 0
+        end, started_ns, last_ns = "", time.monotonic_ns(), 0
         while not stop.requested:
             lateness_ns = pace.sleep()
             now_ns = time.monotonic_ns()
@@ -216,7 +219,12 @@ class EnvNode(Node):
             last_ns = now_ns
             if end:
                 break
+        end = end or "stopped"
         self._summarise(episode, end, max(0, last_ns - started_ns) / 1e9, reset_s)
+        if end != TIME_LIMIT and not stop.requested:
+            self.get_logger().warning(f"episode {episode.number} ended: {end}")
+            self._show(EnvStatus.WAITING, end)
+            stop.wait(AFTER_FAULT_S)
 
     def _tick(self, episode: Episode) -> str:
         """Observe, publish; return why the episode ends here, or ""."""
@@ -251,8 +259,6 @@ class EnvNode(Node):
         msg.duration_s, msg.reset_s = duration_s, reset_s
         msg.transitions_sent = self._sequence
         self._summaries.publish(msg)
-        if end != TIME_LIMIT:
-            self.get_logger().warning(f"episode {episode.number} ended: {end}")
 
     # What it tells of itself.
 
