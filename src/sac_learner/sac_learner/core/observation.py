@@ -1,6 +1,5 @@
 """What a policy sees at one tick of the action cycle."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +44,7 @@ class Observation:
                 f"proprioception must have shape ({NUM_PROPRIOCEPTION},), "
                 f"got {self.proprioception.shape}"
             )
-        if not math.isfinite(float(self.proprioception.sum())):
+        if not np.isfinite(self.proprioception).all():
             raise ValueError(f"proprioception must be finite, got {self.proprioception}")
 
     @property

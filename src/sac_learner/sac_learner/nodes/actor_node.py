@@ -39,11 +39,11 @@ class ActorNode(Node):
             "actor_node", automatically_declare_parameters_from_overrides=True, **kwargs
         )
         self._config = config = load_config(self, ActorConfig)
-        self._policy = make_policy(config)
+        self.policy = make_policy(config)
         self._policy_since_ns = 0
         self._gate = ObservationGate(config.max_observation_age_s)
         self._session, self._sequence = secrets.randbits(63), 0
-        self._counts = dict.fromkeys(("answered", "stale", "repeated", "malformed"), 0)
+        self.counts = dict.fromkeys(("answered", "stale", "repeated", "malformed"), 0)
         self._latencies_ms: deque[float] = deque(maxlen=10 * ONE_SECOND)
         self._commands = self.create_publisher(
             JointVelocityCommand, "velocity_command", qos.COMMAND
@@ -72,13 +72,13 @@ class ActorNode(Node):
         try:
             seen = convert.observation(msg, config.height, config.width)
         except ValueError as error:
-            self._counts["malformed"] += 1
+            self.counts["malformed"] += 1
             self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
             return
-        if not self._gate.is_new(seen):
-            self._counts["repeated"] += 1
-        elif not self._gate.is_fresh(seen, time.monotonic_ns()):
-            self._counts["stale"] += 1
+        if not self._gate.is_fresh(seen, time.monotonic_ns()):
+            self.counts["stale"] += 1
+        elif not self._gate.is_new(seen):
+            self.counts["repeated"] += 1
         else:
             self._take_new_policy(seen)
             self._answer(seen, self._choose(seen))
@@ -86,18 +86,18 @@ class ActorNode(Node):
     def _choose(self, seen: Observation) -> Action:
         if self._policy_is_too_old():
             return STILL
-        action = self._policy.act(seen)
+        action = self.policy.act(seen)
         return np.clip(action, -1.0, 1.0) if np.isfinite(action).all() else STILL
 
     def _answer(self, seen: Observation, action: Action) -> None:
         """Publish the command, then the action, unless too much time went by."""
         if not self._gate.is_fresh(seen, time.monotonic_ns()):
-            self._counts["stale"] += 1  # the process was stopped in the middle
+            self.counts["stale"] += 1  # the process was stopped in the middle
             return
         self._send(action)
         latency_ms = (time.monotonic_ns() - seen.steady_ns) / 1e6
         self._latencies_ms.append(latency_ms)
-        self._counts["answered"] += 1
+        self.counts["answered"] += 1
         msg = convert.action_msg(seen, action)
         msg.header.stamp = self.get_clock().now().to_msg()
         msg.policy_version = self._policy_version
@@ -117,7 +117,7 @@ class ActorNode(Node):
         admitted = self._loader.take(seen) if self._loader is not None else None
         if admitted is None:
             return
-        self._policy.use(admitted.network, admitted.version)
+        self.policy.use(admitted.network, admitted.version)
         self._policy_since_ns = time.monotonic_ns()
         self.get_logger().info(
             f"acts by policy {admitted.version}", throttle_duration_sec=10.0
@@ -125,7 +125,7 @@ class ActorNode(Node):
 
     @property
     def _policy_version(self) -> int:
-        return getattr(self._policy, "version", 0)
+        return getattr(self.policy, "version", 0)
 
     def _policy_age_s(self) -> float:
         since_ns = self._policy_since_ns
@@ -141,18 +141,23 @@ class ActorNode(Node):
             "policy_version": self._policy_version,
             "policy_age_s": round(self._policy_age_s(), 1),
         }
-        values |= {f"observations_{name}": n for name, n in self._counts.items()}
+        values |= {f"observations_{name}": n for name, n in self.counts.items()}
         if self._latencies_ms:
             p99 = float(np.percentile(self._latencies_ms, 99))
             values["observation_to_command_ms_p99"] = round(p99, 2)
         refusal = self._refusal()
         if self._loader is not None:
-            values |= {"policies_refused": self._loader.refused, "refusal": refusal}
+            values |= {"policies_refused": self.policies_refused, "refusal": refusal}
         if refusal:
             return WARN, f"refused {refusal}", values
         if self._policy_is_too_old():
             return WARN, "holds still: the learner is silent", values
         return OK, f"acts by {self._config.policy}", values
+
+    @property
+    def policies_refused(self) -> int:
+        """Policies that failed their examination."""
+        return self._loader.refused if self._loader is not None else 0
 
     def _refusal(self) -> str:
         """Return what is wrong with the newest policy, and log it."""
