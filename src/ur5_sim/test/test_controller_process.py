@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 from ur5_sim.testing import free_loopback_address, virtual_ur
@@ -144,3 +145,14 @@ def test_fault_garbage_on_a_port_harms_nobody(port):
         state = robot.wait_until(lambda s: s["tick"] > tick + 10)
         assert state["robot_mode"] == "RUNNING"
         assert robot.process.poll() is None
+
+
+def test_fault_too_many_clients_are_turned_away_and_the_others_stay():
+    with virtual_ur() as robot, ExitStack() as stack:
+        for _ in range(150):
+            where = (robot.address, 29999)
+            stack.enter_context(socket.create_connection(where, 5.0))
+        last = stack.enter_context(socket.create_connection(where, 5.0))
+        assert last.recv(100) == b""  # closed without a greeting
+        stack.close()
+        assert robot.state()["robot_mode"] == "RUNNING"

@@ -274,6 +274,7 @@ def test_operation_numbers_wrap_at_seven_bits(client):
         client.call(Command.STOPJ, 4.0, flag=1)
         client.pass_cycles(2)
     assert progress_word(client)["id"] == 2
+    assert client.robot.outputs.ints[2] & (1 << 23 | 1 << 31) == 0
 
 
 def test_a_path_in_the_script_is_followed():

@@ -247,8 +247,10 @@ def test_slider_scales_speed_gradually():
 def test_slider_at_a_half_makes_a_move_take_twice_as_long():
     plant = make_plant()
     plant.speed_fraction = plant.speed_scaling = 0.5
-    q, _ = run_until_done(plant, plant.movej((0.3, 0, 0, 0, 0, 0)))
+    q, qd = run_until_done(plant, plant.movej((0.3, 0, 0, 0, 0, 0)))
     assert len(q) - 1 == math.ceil(2 * 2 * math.sqrt(0.3 / 1.4) / CYCLE_S)
+    travelled = np.cumsum(qd[:-1, 0] + qd[1:, 0]) * CYCLE_S / 2
+    np.testing.assert_allclose(q[1:, 0], travelled, atol=1e-3)
 
 
 # Limits ---------------------------------------------------------------------------------

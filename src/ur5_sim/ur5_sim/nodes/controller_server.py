@@ -24,6 +24,7 @@ from ur5_sim.nodes.connections import (
 
 RTDE_PORT, SCRIPT_PORT, DASHBOARD_PORT = 30004, 30003, 29999
 NANOSECONDS = 1_000_000_000
+MAX_CLIENTS = 100
 STALL_NS = 100_000_000  # later than this: begin anew instead of catching up
 
 MakeConnection = Callable[[socket.socket], Connection]
@@ -98,6 +99,7 @@ class ControllerServer:
 
     def stall_link(self, duration_s: float) -> None:
         """Let nothing through on the clients' connections for a while."""
+        self._delayed.clear()
         self._silent_until_ns = time.monotonic_ns() + int(duration_s * NANOSECONDS)
 
     def counters(self) -> dict[str, int]:
@@ -212,6 +214,9 @@ class ControllerServer:
         with suppress(OSError):  # gone again already, or closed by drop_link just now
             if make is not None:
                 client, _ = listener.accept()
+                if len(self._connections) >= MAX_CLIENTS:
+                    client.close()
+                    return
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._connections[client] = make(client)
