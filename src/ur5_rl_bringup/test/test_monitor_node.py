@@ -25,7 +25,7 @@ from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerS
 from ur5_rl_ros import qos
 
 MODULE = "ur5_rl_bringup.nodes.monitor_node"
-START_S = 20.0  # torch is loaded on the way
+START_S = 20.0
 STOP_S = 5.0
 
 
@@ -251,6 +251,18 @@ def test_an_evaluation_ends_with_mean_error_and_minimum(start, graph, spin_until
     assert monitor.report()["mode"] == "eval"
     assert monitor.report()["learner"] is None
     assert monitor.report()["transitions"]["stored"] == 0
+
+
+def test_curves_do_not_cost_loading_torch(tmp_path):
+    code = (
+        "import sys, pathlib; from ur5_rl_bringup.nodes.event_file import event_file; "
+        "event_file(pathlib.Path(sys.argv[1])).close(); "
+        "import importlib.util; assert 'torch' not in sys.modules; "
+        "assert importlib.util.find_spec('torch')"  # others may still load it
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], timeout=START_S, check=True
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

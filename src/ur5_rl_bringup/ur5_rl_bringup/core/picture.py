@@ -174,7 +174,7 @@ def _draw_cycle(axes: Axes, cycle_ms: Histogram) -> None:
     axes.stairs(counts, edges, fill=True, color=THIN)
     axes.set_yscale("log")
     axes.set_ylabel("cycles (log scale)")
-    axes.set_ylim(bottom=0.7)
+    axes.set_ylim(0.7, 30.0 * counts.max())  # room for the text
     for value, style in ((p50, "-"), (p99, "--")):
         axes.axvline(value, color=BOLD, linewidth=1.5, linestyle=style)
     text = f"p50  {p50:.2f} ms\np99  {p99:.2f} ms\nmax  {cycle_ms.maximum:.2f} ms"
@@ -189,10 +189,11 @@ def bars(values: Histogram) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     Rare values far from the others are left out, so that the others keep their shape.
     """
     lower, middle, upper = (values.percentile(p) or 0.0 for p in (0.05, 50, 99.95))
-    first = max(values.minimum, 2 * lower - middle)
-    final = min(values.maximum, 2 * upper - middle)
-    last_bin = len(values.counts) - 1
-    low, high = (min(last_bin, int(v / values.bin_width)) for v in (first, final))
+    reach = 10 * values.bin_width  # an axis that shows a shape, also of equal values
+    first = min(max(values.minimum, 2 * lower - middle), middle - reach)
+    final = max(min(values.maximum, 2 * upper - middle), middle + reach)
+    bins = np.array([first, final]) / values.bin_width
+    low, high = np.clip(bins, 0, len(values.counts) - 1).astype(int)
     stride = (high - low) // NUM_BARS + 1
     num_bars = (high - low) // stride + 1
     counts = np.pad(values.counts[low:], (0, stride))[: num_bars * stride]

@@ -22,6 +22,7 @@ from ur5_rl_ros.process import Stop, run
 from ur5_rl_bringup.core.monitor import Monitor, Sample
 from ur5_rl_bringup.core.monitor_config import MonitorConfig
 from ur5_rl_bringup.nodes import monitor_convert as convert
+from ur5_rl_bringup.nodes.event_file import event_file
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
 
@@ -114,10 +115,7 @@ class MonitorNode(Node):
     def run(self, stop: Stop) -> None:
         """Count and tell until the run is over or the process is asked to stop."""
         signal.signal(signal.SIGUSR1, self._on_user_signal)
-        # Loading it takes two seconds where torch is installed: not before subscribing.
-        from tensorboardX import SummaryWriter  # noqa: PLC0415
-
-        with SummaryWriter(str(self._config.events_dir), flush_secs=10) as writer:
+        with event_file(self._config.events_dir) as writer:
             monitor = Monitor(self._config, say, writer.add_scalar, time.monotonic())
             self._monitor = monitor
             while not stop.requested and monitor.ended_by is None:
