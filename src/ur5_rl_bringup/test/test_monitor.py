@@ -251,6 +251,14 @@ def test_the_summary_of_an_evaluation(start):
     assert expected in run.lines
 
 
+def test_the_summary_of_a_long_run_tells_how_it_ended(start):
+    run = start()
+    for number in range(1, 31):
+        run.hear((episode(number, return_sum=10.0 * number), timing()))
+    run.monitor.finish(10.0, "30 episodes")
+    assert "last 20 episodes: mean 205.0" in run.lines  # of 110, 120 .. 300
+
+
 def test_the_summary_of_nothing_says_so(start):
     run = start()
     run.monitor.finish(1.0, "asked to stop")
@@ -307,6 +315,12 @@ def test_fault_the_arm_out_of_order_is_named_with_its_cause(start):
     stopped = arm(state=6, cause="joint 2 hit something")
     run.live(3.0, env(EnvSample.WAITING, "the arm"), stopped)
     assert "| wait | arm_node: protective stop: joint 2 hit something" in waits(run)
+
+
+def test_a_cause_that_names_the_state_is_not_said_twice(start):
+    run = start(policy="zero")
+    run.live(3.0, env(), arm(state=6, cause="protective stop: look why"))
+    assert waits(run) == ["| wait | arm_node: protective stop: look why"]
 
 
 def test_fault_a_learner_that_falls_silent_is_said_once_and_its_return_too(start):

@@ -2,7 +2,7 @@
 
 from ur5_rl_bringup.core.histogram import Histogram
 from ur5_rl_bringup.core.monitor_config import MonitorConfig
-from ur5_rl_bringup.core.run_record import Moments, RunRecord
+from ur5_rl_bringup.core.run_record import RECENT_RETURNS, Moments, RunRecord
 from ur5_rl_bringup.core.samples import Episode
 
 
@@ -32,9 +32,9 @@ def summary_lines(record: RunRecord, config: MonitorConfig, wall_s: float) -> li
         f"episodes, {record.env_steps} steps, {record.updates} updates in {wall_s:.0f} s",
         return_line(record.returns),
     ]
-    if config.mode == "train" and record.mean_return_last_20 is not None:
-        number = len(record.recent_returns)
-        lines.append(f"last {number} episodes: mean {record.mean_return_last_20:.1f}")
+    if record.returns.count > RECENT_RETURNS:
+        mean = record.mean_return_last_20
+        lines.append(f"last {RECENT_RETURNS} episodes: mean {mean:.1f}")
     if record.cut_short:
         causes = ", ".join(f"{end} ({n})" for end, n in record.cut_short.most_common(5))
         lines.append(f"cut short, not in the means: {causes}")

@@ -85,7 +85,8 @@ def _arm(
     state = OUT_OF_ORDER.get(record.arm.state)
     if state is None:
         return None
-    text = f"arm_node: {state}: {record.arm.cause}"
+    cause = record.arm.cause
+    text = f"arm_node: {cause if state in cause else f'{state}: {cause}'}"
     return Notice(source="arm_node", kind=text, text=text, patience_s=1.0)
 
 
