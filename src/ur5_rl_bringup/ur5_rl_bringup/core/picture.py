@@ -220,7 +220,7 @@ def _draw_film(figure: SubFigure, film: Film | None) -> None:
         axes.set_xlabel(f"{time_s:.1f} s", labelpad=2)
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.spines[:].set_visible(False)
+        axes.spines[:].set(visible=True, color=FAINT, linewidth=0.6)  # white on white
 
 
 def _say(axes: Axes, text: str) -> None:
