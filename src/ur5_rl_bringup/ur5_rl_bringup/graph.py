@@ -14,6 +14,10 @@ from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
 
 from ur5_rl_bringup.options import RunOptions
 
+# A shared machine runs out of cores when the learner starts or a person compiles: what
+# stands between a sample and the arm goes first, what can wait goes last.
+NICE_CONTROL, NICE_SENSOR, NICE_FACE, NICE_LEARNER = -15, -10, 5, 10
+
 SCREEN_FILE = "screen"
 POSE_FILE = "true_pose"
 
@@ -36,7 +40,7 @@ class Process:
         parameters: Overrides, stronger than every file.
         on_exit: What its end means.
         environment: Variables on top of `ENVIRONMENT`.
-        nice: Scheduling priority, 0 (normal) to 19 (last).
+        nice: Scheduling priority, -20 (first) to 19 (last); below 0 where it is allowed.
         is_node: Whether it is a ROS node.
         stops_last: Whether it must outlive the others when all is stopped.
     """
@@ -81,7 +85,7 @@ def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
         _arm(options),
         _camera(options, shared_dir),
         _display(options, shared_dir),
-        Process(name="env_node", package="ur5_rl_env", executable="env_node"),
+        _env(),
         _actor(options),
         _monitor(options),
     ]
@@ -107,6 +111,7 @@ def _controller(options: RunOptions, shared_dir: Path) -> Process:
         | _given(address=options.robot_ip),
         is_node=False,
         stops_last=True,
+        nice=NICE_CONTROL,
     )
 
 
@@ -115,13 +120,19 @@ def _arm(options: RunOptions) -> Process:
         name="arm_node",
         package="ur5_rl_env",
         executable="arm_node",
+        nice=NICE_CONTROL,
         parameters=_given(robot_ip=options.robot_ip),
     )
 
 
 def _camera(options: RunOptions, shared_dir: Path) -> Process:
     if options.world == "robot":
-        return Process(name="camera_node", package="ur5_rl_env", executable="camera_node")
+        return Process(
+            name="camera_node",
+            package="ur5_rl_env",
+            executable="camera_node",
+            nice=NICE_SENSOR,
+        )
     return Process(
         name="camera_node",
         package="ur5_sim",
@@ -131,6 +142,7 @@ def _camera(options: RunOptions, shared_dir: Path) -> Process:
             "pose_file": str(shared_dir / POSE_FILE),
             "seed": options.seed,
         },
+        nice=NICE_SENSOR,
     )
 
 
@@ -144,6 +156,16 @@ def _display(options: RunOptions, shared_dir: Path) -> Process:
         package="target_display",
         executable="display_node",
         parameters=parameters,
+        nice=NICE_SENSOR,
+    )
+
+
+def _env() -> Process:
+    return Process(
+        name="env_node",
+        package="ur5_rl_env",
+        executable="env_node",
+        nice=NICE_CONTROL,
     )
 
 
@@ -160,6 +182,7 @@ def _actor(options: RunOptions) -> Process:
         }
         | _given(checkpoint=options.checkpoint),
         environment=MALLOC_ENVIRONMENT,
+        nice=NICE_CONTROL,
     )
 
 
@@ -174,7 +197,7 @@ def _learner(options: RunOptions) -> Process:
             "resume": options.resume,
         },
         environment=MALLOC_ENVIRONMENT,
-        nice=10,
+        nice=NICE_LEARNER,
     )
 
 
@@ -194,7 +217,7 @@ def _monitor(options: RunOptions) -> Process:
         }
         | _given(report=options.report),
         on_exit=OnExit.SHUTDOWN,
-        nice=5,
+        nice=NICE_FACE,
     )
 
 

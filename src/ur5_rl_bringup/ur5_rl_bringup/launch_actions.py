@@ -95,7 +95,7 @@ def _actions(process: Process, options: RunOptions) -> list[Any]:
         name=process.name if process.is_node else None,
         parameters=[*map(str, files), dict(process.parameters)],
         additional_env=dict(process.environment),
-        prefix=f"nice -n {process.nice}" if process.nice else None,
+        prefix=f"nice -n {process.nice}",
         respawn=restarts,
         respawn_delay=RESTART_DELAY_S,
         respawn_max_retries=MAX_RESTARTS,

@@ -180,7 +180,7 @@ def _prepare_child(nice: int) -> Callable[[], None]:
         # A shell that starts us in the background makes SIGINT ignored, and that is
         # inherited; the nodes set their own handlers, Python helpers may not.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if nice:
-            os.nice(nice)
+        with contextlib.suppress(PermissionError):  # first in line only where allowed
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
 
     return prepare

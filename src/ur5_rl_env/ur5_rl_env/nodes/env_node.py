@@ -56,7 +56,7 @@ class EnvNode(Node):
         self._run_id = secrets.randbits(63)
         self._sequence = 0
         self._num_images = 0
-        self._refused = 0
+        self._refused, self._last_refusal = 0, ""
         self._answer: Answer | None = None
         self._arm: ArmStatus | None = None
         self._arm_arrival_ns = 0
@@ -118,7 +118,8 @@ class EnvNode(Node):
 
     def _refuse(self, error: ValueError) -> None:
         self._refused += 1
-        self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
+        self._last_refusal = str(error)
+        self.get_logger().warning(f"refused: {error}", throttle_duration_sec=10.0)
 
     # The loop.
 
@@ -138,7 +139,10 @@ class EnvNode(Node):
             return "arm_status has been silent for more than 1.0 s"
         if arm.state not in (*READY_STATES, ArmStatus.MOVING_TO_START):
             return f"arm: {arm.cause}"
-        return self._sensors.fault(now_ns)
+        fault = self._sensors.fault(now_ns)
+        if fault and self._last_refusal:
+            fault += f" (last refused: {self._last_refusal})"
+        return fault
 
     def _wait_until_ready(self, stop: Stop) -> bool:
         while not stop.requested:
