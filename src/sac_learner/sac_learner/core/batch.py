@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sac_learner.core.networks import NetworkConfig
+from sac_learner.core.networks import NetworkConfig, as_pixels
 
 
 class Batch(NamedTuple):
@@ -53,5 +53,8 @@ def empty_batch(size: int, network: NetworkConfig) -> Batch:
 
 
 def to_tensors(batch: Batch, device: torch.device) -> TensorBatch:
-    """Return the batch on `device`; on the CPU the memory is shared, not copied."""
-    return TensorBatch(*(torch.from_numpy(array).to(device) for array in batch))
+    """Return the batch on `device`, its frames converted once for all encoder passes."""
+    tensors = TensorBatch(*(torch.from_numpy(array).to(device) for array in batch))
+    return tensors._replace(
+        frames=as_pixels(tensors.frames), next_frames=as_pixels(tensors.next_frames)
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sac_learner.core.networks import NetworkConfig
 
 PRECISIONS = ("bf16", "fp32")
+DEVICES = ("cpu", "cuda")  # or "cuda:1" and so on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class LearnerConfig:
         width: Columns of a camera frame [px].
         crop_rows: Range of the random crop, rows per side [px].
         crop_columns: Range of the random crop, columns per side [px].
+        strides: Of the convolutions, one each.
         hidden_size: Units in each of the two hidden layers of actor and critics.
         log_std_min: Lower bound of the log of the policy's standard deviation.
         log_std_max: Upper bound of the same.
@@ -66,6 +68,7 @@ class LearnerConfig:
     width: int = 160
     crop_rows: int = 1
     crop_columns: int = 2
+    strides: tuple[int, ...] = (2, 2, 2, 1)
     hidden_size: int = 1024
     log_std_min: float = -10.0
     log_std_max: float = 2.0
@@ -102,8 +105,10 @@ class LearnerConfig:
         _ = self.network  # checks image, crop and network sizes
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be in {PRECISIONS}, got {self.precision!r}")
-        if self.resume and not self.run_dir:
-            raise ValueError("resume needs run_dir")
+        if not self.run_dir:
+            raise ValueError("run_dir must name a directory, got ''")
+        if self.device.split(":")[0] not in DEVICES:
+            raise ValueError(f"device must be one of {DEVICES}, got '{self.device}'")
         for name in (
             "actor_learning_rate", "critic_learning_rate", "encoder_learning_rate",
             "temperature_learning_rate", "initial_temperature", "updates_per_transition",
@@ -132,6 +137,7 @@ class LearnerConfig:
             width=self.width,
             crop_rows=self.crop_rows,
             crop_columns=self.crop_columns,
+            strides=self.strides,
             hidden_size=self.hidden_size,
             log_std_min=self.log_std_min,
             log_std_max=self.log_std_max,

@@ -92,7 +92,8 @@ class Sac:
 
     def update(self, batch: Batch) -> None:
         """Take one gradient step; every second one moves actor and targets too."""
-        tensors = to_tensors(batch, self.device)
+        with self._autocast():
+            tensors = to_tensors(batch, self.device)
         latent = self.update_critic(tensors)
         self.updates += 1
         if self.updates % self._config.actor_update_period == 0:
@@ -254,10 +255,15 @@ def _load_moments(optimiser: torch.optim.Adam, tensors: Mapping[str, Tensor]) ->
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        index, _, key = name.partition(".")
-        shape = parameters[int(index)].shape if key != "step" else torch.Size()
+        number, _, key = name.partition(".")
+        index = int(number)
+        if index >= len(parameters):
+            raise ValueError(
+                f"moment {name} belongs to none of {len(parameters)} parameters"
+            )
+        shape = parameters[index].shape if key != "step" else torch.Size()
         if tensor.shape != shape:
             raise ValueError(f"moment {name} must have shape {shape}, got {tensor.shape}")
-        state.setdefault(int(index), {})[key] = tensor
+        state.setdefault(index, {})[key] = tensor
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
