@@ -120,13 +120,10 @@ def read_policy(path: Path) -> EncodedPolicy:
         ValueError: there is none, or it is broken.
     """
     if checkpoints_dir(path).is_dir():
-        names = checkpoint_paths(path)
-        if not names:
-            raise ValueError(f"{path} holds no checkpoint")
-        path = names[-1]
+        path = newest_checkpoint(path)[0].path
     contents = _checked_contents(path)
-    data = contents[POLICY]
     about = json.loads(contents[STATE])["policy"]
+    data = contents[POLICY]
     checksum = hashlib.sha256(data).hexdigest()
     return EncodedPolicy(about["version"], about["architecture"], checksum, data)
 
@@ -187,6 +184,8 @@ def _checked_contents(path: Path) -> dict[str, bytes]:
         manifest = json.loads((path / MANIFEST).read_bytes())
         if manifest["format"] != FORMAT:
             raise ValueError(f"format is {manifest['format']}, expected {FORMAT}")
+        if manifest["sha256"].keys() != {TRAINING, POLICY, STATE}:
+            raise ValueError(f"it lists {sorted(manifest['sha256'])}")
         contents = {name: (path / name).read_bytes() for name in manifest["sha256"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"checkpoint {path} is broken: {error}") from None

@@ -1,7 +1,7 @@
 """The thread between the topic and the gradients: it stores and samples, all alone."""
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from queue import Empty, Queue, SimpleQueue
 from types import TracebackType
@@ -16,6 +16,7 @@ from sac_learner.core.replay_log import ReplayLog, Segment
 from sac_learner.core.time_step import TimeStep
 
 JOIN_TIMEOUT_S = 10.0
+POLL_S = 0.1
 
 
 class Counts(NamedTuple):
@@ -114,8 +115,7 @@ class Sampler:
         Raises:
             RuntimeError: the thread has died; its error is the cause.
         """
-        if self._error is not None:
-            raise RuntimeError("the sampler thread died") from self._error
+        self._check_alive()
         try:
             return self._ready.get(timeout=timeout_s)
         except Empty:
@@ -125,15 +125,22 @@ class Sampler:
         """Return the memory of a batch; it is filled again."""
         self._mailbox.put(batch)
 
-    def save(self, timeout_s: float = 60.0) -> ReplayState:
+    def save(self) -> ReplayState:
         """Write what is new to the replay log; wait until it lies on disk.
 
         Raises:
             OSError: it cannot be written.
+            RuntimeError: the thread has died; its error is the cause.
         """
         request: Future[ReplayState] = Future()
         self._mailbox.put(request)
-        return request.result(timeout_s)
+        while not wait([request], timeout=POLL_S).done:
+            self._check_alive()
+        return request.result()
+
+    def _check_alive(self) -> None:
+        if self._error is not None:
+            raise RuntimeError("the sampler thread died") from self._error
 
     # In the thread --------------------------------------------------------------------
 
