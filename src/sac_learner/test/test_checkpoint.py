@@ -1,0 +1,194 @@
+"""Checkpoints: whole or absent, checked when read, and nothing in them can run code."""
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sac_learner.core
+import torch
+from sac_learner.core.checkpoint import (
+    RunState,
+    checkpoint_paths,
+    newest_checkpoint,
+    prune,
+    read_checkpoint,
+    read_policy,
+    replay_dir,
+    write_checkpoint,
+)
+from sac_learner.core.networks import PolicyNetwork
+from sac_learner.core.parameters import decode_policy, encode_policy, parameters_of
+from sac_learner.core.replay_log import Segment
+
+FILES = ["training.safetensors", "policy.safetensors", "state.json"]
+STATE = RunState(
+    updates=7, env_steps=1007, next_version=40, limiter=(1007, 0.5),
+    generator={"bit_generator": "PCG64", "state": {"state": 2**100, "inc": 3}},
+    segments=(Segment("segment_00000001.safetensors", 1007, "ab"),), config={"seed": 1},
+)  # fmt: skip
+TENSORS = {"x": torch.arange(5.0), "generator": torch.arange(3, dtype=torch.uint8)}
+
+
+@pytest.fixture
+def policy(network):
+    return encode_policy(parameters_of(PolicyNetwork(network)), network, version=12)
+
+
+@pytest.fixture
+def write(tmp_path, policy):
+    def write(updates=7):
+        state = replace(STATE, updates=updates)
+        return write_checkpoint(tmp_path, state, TENSORS, policy)
+
+    return write
+
+
+def test_a_checkpoint_comes_back_as_it_was(write):
+    back = read_checkpoint(write())
+    assert back.state == STATE
+    assert back.tensors.keys() == TENSORS.keys()
+    assert all(torch.equal(back.tensors[name], TENSORS[name]) for name in TENSORS)
+
+
+def test_the_policy_is_found_from_the_checkpoint_and_from_the_run(
+    write, policy, tmp_path
+):
+    path = write()
+    for where in (path, tmp_path):
+        found = read_policy(where)
+        assert found == policy
+        decode_policy(found)
+
+
+def test_an_equal_update_replaces_the_older_checkpoint(write, tmp_path):
+    write()
+    write()
+    assert [path.name for path in checkpoint_paths(tmp_path)] == ["00000007"]
+
+
+def test_the_newest_ones_stay_with_the_segments_they_need(write, tmp_path):
+    replay_dir(tmp_path).mkdir()
+    for number in (1, 2):
+        (replay_dir(tmp_path) / f"segment_{number:08d}.safetensors").touch()
+    for updates in (5, 100, 20, 3000):
+        write(updates)
+    prune(tmp_path, kept=2)
+    assert [path.name for path in checkpoint_paths(tmp_path)] == ["00000100", "00003000"]
+    assert [p.name for p in replay_dir(tmp_path).iterdir()] == [STATE.segments[0].name]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "empty"])
+def test_fault_a_broken_file_is_seen_and_the_one_before_is_taken(
+    write, tmp_path, name, damage
+):
+    write(updates=7)
+    path = write(updates=9) / name
+    data = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    else:
+        flipped = data[:-1] + bytes([data[-1] ^ 1])
+        path.write_bytes(
+            {"flip": flipped, "cut": data[: len(data) // 2], "empty": b""}[damage]
+        )
+    with pytest.raises(ValueError, match=f"00000009 is broken.*{name}"):
+        read_checkpoint(path.parent)
+    checkpoint, problems = newest_checkpoint(tmp_path)
+    assert checkpoint.state.updates == 7
+    assert len(problems) == 1 and "00000009" in problems[0]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [b"", b"{}", b"[]", b'{"format": 99, "sha256": {}}', b'{"format": 1, "sha256": {}}'],
+)
+def test_fault_a_manifest_that_makes_no_sense(write, manifest):
+    path = write()
+    (path / "manifest.json").write_bytes(manifest)
+    with pytest.raises(ValueError, match="checkpoint .*00000007"):
+        read_checkpoint(path)
+    with pytest.raises(ValueError, match="checkpoint .*00000007"):
+        read_policy(path)
+
+
+def test_fault_no_checkpoint_at_all(tmp_path):
+    with pytest.raises(ValueError, match="none at all"):
+        newest_checkpoint(tmp_path)
+    with pytest.raises(ValueError, match="is broken"):
+        read_policy(tmp_path)
+
+
+def test_fault_the_policy_of_a_run_comes_from_its_newest_whole_checkpoint(
+    write, tmp_path
+):
+    write(updates=7)
+    (write(updates=9) / "policy.safetensors").unlink()
+    assert decode_policy(read_policy(tmp_path))
+
+
+WRITER = """
+import sys, torch
+from pathlib import Path
+from sac_learner.core.checkpoint import RunState, write_checkpoint
+from sac_learner.core.parameters import EncodedPolicy
+policy = EncodedPolicy(1, "{}", "", b"0" * 100_000)
+for updates in range(1, 10**8):
+    state = RunState(updates, 0, 1, (0, 0.0), {}, (), {})
+    tensors = {"x": torch.full((50_000,), updates)}
+    write_checkpoint(Path(sys.argv[1]), state, tensors, policy)
+    print(updates, flush=True)
+"""
+
+
+def test_fault_killed_in_the_middle_of_a_write_the_run_keeps_a_whole_one(tmp_path):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    for _ in range(5):
+        last = int(writer.stdout.readline())
+    time.sleep(0.003)  # somewhere in the next write
+    os.kill(writer.pid, signal.SIGKILL)
+    rest = writer.communicate(timeout=10.0)[0].split()
+    last = int(rest[-1]) if rest else last
+    checkpoint, problems = newest_checkpoint(tmp_path)
+    assert problems == []
+    assert checkpoint.state.updates in (last, last + 1)
+    assert (checkpoint.tensors["x"] == checkpoint.state.updates).all()
+
+
+def test_nothing_in_this_package_can_load_a_pickle():
+    """No torch.load, pickle or numpy object arrays: a checkpoint must not run code."""
+    package = Path(next(iter(sac_learner.core.__path__))).parent
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names = {(node.module or "").split(".")[0]}
+            elif isinstance(node, ast.Attribute) and node.attr == "load":
+                names = {f"{ast.unparse(node.value)}.load"}
+            else:
+                continue
+            assert not names & {
+                "pickle",
+                "dill",
+                "joblib",
+                "shelve",
+                "torch.load",
+                "np.load",
+            }
+
+
+def test_the_state_is_plain_json(write):
+    values = json.loads((write() / "state.json").read_text())
+    assert values["policy"]["version"] == 12
+    assert values["env_steps"] == 1007

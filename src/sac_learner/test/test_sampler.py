@@ -1,0 +1,152 @@
+"""The sampler thread: what goes in comes out whole, in order, and its errors surface."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sac_learner.core.config import LearnerConfig
+from sac_learner.core.replay_buffer import ReplayBuffer
+from sac_learner.core.replay_log import ReplayLog
+from sac_learner.core.sampler import Counts, Sampler
+
+CONFIG = LearnerConfig(
+    height=32, width=40, crop_rows=0, crop_columns=1, strides=(2, 2, 1, 1),
+    hidden_size=16, batch_size=16, learning_starts=20, replay_capacity=200,
+    prepared_batches=2,
+)  # fmt: skip
+
+
+def make(config=CONFIG, log=None):
+    buffer = ReplayBuffer(config.replay_capacity, config.network, discount=0.99)
+    return Sampler(config, buffer, log, np.random.default_rng(0))
+
+
+def wait_until(condition, timeout_s=10.0):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "condition never held"
+        time.sleep(0.001)
+
+
+def test_there_is_no_batch_before_learning_starts(counter_environment):
+    steps = counter_environment().steps(30, episode_length=50)
+    with make() as sampler:
+        for step in steps[:20]:
+            sampler.offer(step)
+        wait_until(lambda: sampler.env_steps == 19)
+        assert sampler.take(timeout_s=0.02) is None
+        sampler.offer(steps[20])
+        assert sampler.take(timeout_s=10.0) is not None
+
+
+def test_batches_stay_true_while_steps_pour_in(counter_environment, read_image):
+    """Samples taken under load are whole transitions: nothing is read while written."""
+    environment = counter_environment()
+    steps = environment.steps(3000)
+    with make() as sampler:
+        taken = 0
+        for first in range(0, 3000, 30):
+            for step in steps[first : first + 30]:
+                sampler.offer(step)
+            if first < 60:
+                continue
+            batch = sampler.take(timeout_s=10.0)
+            for i in range(len(batch.reward)):
+                start = int(batch.proprioception[i, 0])
+                assert batch.next_proprioception[i, 0] == start + 1
+                assert batch.reward[i] == start + 1
+                sent = environment.sent
+                assert read_image(batch.frames[i]).ids == sent[start].stack_ids
+                assert read_image(batch.next_frames[i]).ids == sent[start + 1].stack_ids
+            sampler.give_back(batch)
+            taken += 1
+        wait_until(lambda: sampler.env_steps == 3000 - 273)
+    assert taken == 98
+    assert sampler.counts == Counts(transitions=3000 - 273)
+
+
+def test_a_batch_in_use_is_never_filled_again(counter_environment):
+    with make() as sampler:
+        for step in counter_environment().steps(100):
+            sampler.offer(step)
+        held = [sampler.take(timeout_s=10.0) for _ in range(CONFIG.prepared_batches + 1)]
+        addresses = {batch.frames.ctypes.data for batch in held}
+        assert len(addresses) == len(held)
+        assert sampler.take(timeout_s=0.02) is None  # all memory is out
+        sampler.give_back(held[1])
+        assert (
+            sampler.take(timeout_s=10.0).frames.ctypes.data == held[1].frames.ctypes.data
+        )
+
+
+def test_losses_and_duplicates_are_counted(counter_environment):
+    steps = counter_environment().steps(30, episode_length=50)
+    with make() as sampler:
+        for step in (*steps[:10], *steps[13:], *steps[:5]):
+            sampler.offer(step)
+        wait_until(lambda: sampler.counts.refused == 5)
+    # After three lost frames two steps stay incomplete, then one has no predecessor.
+    assert sampler.counts == Counts(transitions=9 + 14, lost=3, refused=5, incomplete=3)
+
+
+def test_a_new_run_is_no_loss(counter_environment):
+    with make() as sampler:
+        for run_id in (1, 2):
+            environment = counter_environment(run_id=run_id)
+            environment.sequence = 500  # the learner came late
+            for step in environment.steps(5):
+                sampler.offer(step)
+        wait_until(lambda: sampler.counts.transitions == 8)
+    assert sampler.counts.lost == 0
+
+
+def test_fault_a_step_that_does_not_fit_is_counted_and_named(counter_environment):
+    step = counter_environment().advance()
+    with make() as sampler:
+        sampler.offer(replace(step, frames=np.zeros((3, 3, 5, 5), np.uint8)))
+        wait_until(lambda: sampler.counts.refused == 1)
+    assert "frames of a time step must be (3, 32, 40)" in sampler.last_refusal
+
+
+def test_fault_a_full_inbox_refuses_and_counts(counter_environment):
+    sampler = make(replace(CONFIG, inbox_capacity=10))  # its thread does not run yet
+    offered = [sampler.offer(step) for step in counter_environment().steps(15)]
+    assert offered == [True] * 10 + [False] * 5
+    assert sampler.overflowed == 5
+    with sampler:
+        wait_until(lambda: sampler.env_steps == 9)
+
+
+def test_fault_an_error_in_the_thread_reaches_the_owner(counter_environment, monkeypatch):
+    def explode(*_):
+        raise MemoryError("no room")
+
+    with make() as sampler:
+        monkeypatch.setattr(ReplayBuffer, "sample_into", explode)
+        for step in counter_environment().steps(30, episode_length=50):
+            sampler.offer(step)
+        with pytest.raises(RuntimeError, match="sampler thread died") as caught:
+            wait_until(lambda: sampler.take(timeout_s=0.01))
+        assert isinstance(caught.value.__cause__, MemoryError)
+        with pytest.raises(RuntimeError, match="sampler thread died"):
+            sampler.save()
+
+
+def test_fault_a_full_disk_reaches_who_asked_to_save(counter_environment, tmp_path):
+    blocked = tmp_path / "replay"
+    blocked.write_text("a file where the directory should be")
+    with make(log=ReplayLog(blocked, capacity=200)) as sampler:
+        sampler.offer(counter_environment().advance())
+        with pytest.raises(OSError):
+            sampler.save()
+        sampler.offer(counter_environment(run_id=2).advance())  # it lives on
+        wait_until(lambda: len(sampler.counts) and sampler._newest == {2: 1})
+
+
+def test_leaving_ends_the_thread_though_batches_are_out(counter_environment):
+    with make() as sampler:
+        for step in counter_environment().steps(50):
+            sampler.offer(step)
+        assert sampler.take(timeout_s=10.0) is not None
+    assert not sampler._thread.is_alive()

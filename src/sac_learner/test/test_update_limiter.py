@@ -1,0 +1,60 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sac_learner.core.update_limiter import LimiterState, UpdateLimiter
+
+
+def spend_all(limiter):
+    updates = 0
+    while limiter.update_due:
+        limiter.spend()
+        updates += 1
+    return updates
+
+
+def test_one_update_per_transition_after_the_first_ones():
+    limiter = UpdateLimiter(1.0, learning_starts=10, max_pending=1000)
+    updates = []
+    for transitions in range(1, 15):
+        limiter.observe(transitions)
+        updates.append(spend_all(limiter))
+    assert updates == [0] * 10 + [1] * 4
+
+
+@given(
+    ratio=st.floats(0.05, 8.0), starts=st.integers(0, 50),
+    arrivals=st.lists(st.integers(0, 30), max_size=60),
+)  # fmt: skip
+def test_the_ratio_is_never_passed_and_nothing_is_lost(ratio, starts, arrivals):
+    limiter = UpdateLimiter(ratio, starts, max_pending=10**6)
+    transitions = updates = 0
+    for arrived in arrivals:
+        transitions += arrived
+        limiter.observe(transitions)
+        updates += spend_all(limiter)
+        earned = ratio * max(transitions - starts, 0)
+        assert earned - 1.0 - 1e-6 <= updates <= earned + 1e-6
+
+
+def test_a_slow_learner_owes_a_bounded_number():
+    limiter = UpdateLimiter(1.0, learning_starts=0, max_pending=100)
+    limiter.observe(5000)
+    assert spend_all(limiter) == 100
+
+
+def test_a_restored_limiter_goes_on_where_it_was():
+    limiter = UpdateLimiter(0.5, learning_starts=10, max_pending=100)
+    limiter.observe(31)
+    limiter.spend()
+    again = UpdateLimiter(0.5, learning_starts=10, max_pending=100)
+    again.state = LimiterState(*limiter.state)
+    for each in (limiter, again):
+        each.observe(40)
+    assert spend_all(again) == spend_all(limiter) == 14
+
+
+def test_fault_a_total_that_falls_back_earns_nothing_twice():
+    limiter = UpdateLimiter(1.0, learning_starts=0, max_pending=100)
+    for total in (20, 5, 20):
+        limiter.observe(total)
+    assert limiter.state.tokens == pytest.approx(20.0)
