@@ -1,0 +1,225 @@
+"""learner_node among fake neighbours, in a domain of its own, and as a process."""
+
+import array
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import rclpy
+from sac_learner.core.checkpoint import newest_checkpoint
+from sac_learner.core.parameters import EncodedPolicy, decode_policy
+from sac_learner.nodes.learner_convert import time_step
+from ur5_rl_ros.testing import node_environment
+
+from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
+from ur5_rl_ros import qos
+
+STARTS = 30
+SMALL = {
+    "height": 32, "width": 40, "crop_rows": 0, "crop_columns": 1, "hidden_size": 16,
+    "batch_size": 8, "learning_starts": STARTS, "threads": 1, "publish_period_s": 0.05,
+    "strides": "[2, 2, 1, 1]",
+}  # fmt: skip
+
+
+def message(step) -> Transition:
+    return Transition(
+        run_id=step.run_id, sequence=step.sequence, episode=step.episode, step=step.step,
+        is_first=step.is_first, is_last=step.is_last, is_terminal=step.is_terminal,
+        action=step.action, reward=step.reward, policy_version=0, height=32, width=40,
+        stack_ids=np.array(step.stack_ids, np.uint64),
+        frame_ids=array.array("Q", step.frame_ids),
+        frames=array.array("B", step.frames.tobytes()),
+        proprioception=step.proprioception,
+    )  # fmt: skip
+
+
+class Neighbours:
+    """A fake environment and a fake actor around one learner process."""
+
+    def __init__(self, executor, spin_until, domain, run_dir):
+        self.spin_until = spin_until
+        self.node = rclpy.create_node("neighbours", context=executor.context)
+        executor.add_node(self.node)
+        self.policies, self.statuses = [], []
+        self._transitions = self.node.create_publisher(
+            Transition, "transition", qos.TRANSITION
+        )
+        self.node.create_subscription(
+            LearnerStatus, "learner_status", self.statuses.append, qos.STATUS
+        )
+        self._environment = node_environment(domain) | {"ROS_PYTHON_CHECK_FIELDS": "1"}
+        self._run_dir = run_dir
+        self.process = None
+
+    def listen_to_policies(self):
+        self.node.create_subscription(
+            PolicyParameters, "policy_parameters", self.policies.append, qos.POLICY
+        )
+
+    def start(self, **parameters):
+        words = [sys.executable, "-m", "sac_learner.nodes.learner_node", "--ros-args"]
+        for name, value in (SMALL | {"run_dir": self._run_dir} | parameters).items():
+            words += ["-p", f"{name}:={value}"]
+        self.process = subprocess.Popen(
+            words, env=self._environment, stderr=subprocess.PIPE, text=True
+        )
+        return self.process
+
+    def start_and_meet(self, **parameters):
+        self.start(**parameters)
+        self.spin_until(lambda: self._transitions.get_subscription_count() == 1, 30.0)
+
+    def send(self, messages):
+        for each in messages:
+            self._transitions.publish(each)
+
+    def wait_for_status(self, condition, timeout_s=20.0):
+        self.spin_until(lambda: self.statuses and condition(self.statuses[-1]), timeout_s)
+        return self.statuses[-1]
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        began = time.monotonic()
+        errors = self.process.communicate(timeout=20.0)[1]
+        return self.process.returncode, errors, time.monotonic() - began
+
+
+@pytest.fixture
+def neighbours(ros, ros_domain, spin_until, tmp_path):
+    neighbours = Neighbours(ros, spin_until, ros_domain, tmp_path / "run")
+    yield neighbours
+    if neighbours.process is not None and neighbours.process.poll() is None:
+        neighbours.process.kill()
+        neighbours.process.communicate()
+    neighbours.node.destroy_node()
+
+
+def test_a_message_becomes_the_step_that_it_carries(counter_environment):
+    environment = counter_environment(run_id=2**64 - 1)
+    environment.advance()
+    step = environment.advance(new_frames=2, last=True, terminal=True)
+    back = time_step(message(step))
+    assert back.frames.tobytes() == step.frames.tobytes()
+    for name in ("run_id", "sequence", "episode", "step", "is_first", "is_last",
+                 "is_terminal", "stack_ids", "frame_ids", "reward"):  # fmt: skip
+        assert getattr(back, name) == getattr(step, name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"height": 31}, {"frames": array.array("B", b"123")}, {"reward": float("nan")},
+     {"stack_ids": np.array([9, 8, 7], np.uint64)}, {"action": [2.0] * 5}],
+)  # fmt: skip
+def test_fault_a_malformed_message_is_refused(counter_environment, change):
+    bad = message(counter_environment().advance())
+    for name, value in change.items():
+        setattr(bad, name, value)
+    with pytest.raises(ValueError):
+        time_step(bad)
+
+
+def test_it_learns_publishes_counts_and_resumes(
+    neighbours, counter_environment, tmp_path
+):
+    environment = counter_environment()
+    messages = [message(step) for step in environment.steps(70, episode_length=200)]
+    broken = message(environment.advance())
+    broken.height = 7
+    neighbours.start_and_meet()
+    neighbours.send([*messages[:10], *messages[15:], *messages[:3], broken])
+
+    # 70 steps: 5 lost, 2 without a whole stack, the first, and one after the gap
+    status = neighbours.wait_for_status(lambda s: s.updates == 61 - STARTS)
+    assert (status.env_steps, status.buffer_size, status.transitions_received) == (
+        61,
+    ) * 3
+    assert status.transitions_lost == 5
+    assert status.transitions_refused == 3 + 1  # duplicates, and the broken one
+    assert status.update_to_data_ratio == 1.0
+    assert status.critic_gradient_norm > 0.0
+
+    neighbours.listen_to_policies()  # late: the newest policy is latched
+    neighbours.spin_until(lambda: neighbours.policies)
+    policy = neighbours.policies[-1]
+    assert policy.update_step == 31
+    encoded = EncodedPolicy(
+        policy.version, policy.architecture, policy.sha256, policy.data.tobytes()
+    )
+    assert decode_policy(encoded).config.strides == (2, 2, 1, 1)
+
+    code, errors, took_s = neighbours.stop(signal.SIGINT)
+    assert (code, "Traceback" in errors) == (0, False)
+    assert took_s < 4.0
+    checkpoint, problems = newest_checkpoint(tmp_path / "run")
+    assert (checkpoint.state.updates, checkpoint.state.env_steps, problems) == (
+        31,
+        61,
+        [],
+    )
+
+    neighbours.policies.clear()
+    neighbours.statuses.clear()
+    neighbours.start_and_meet()
+    neighbours.spin_until(lambda: neighbours.policies, 20.0)
+    again = neighbours.policies[0]
+    assert again.update_step == 31  # it acts at once
+    assert again.version > policy.version
+    assert again.session != policy.session
+    neighbours.send([message(environment.advance())])
+    neighbours.wait_for_status(lambda s: s.env_steps == 61 and s.transitions_lost == 0)
+
+
+def test_there_is_no_policy_before_learning_starts(neighbours, counter_environment):
+    neighbours.listen_to_policies()
+    neighbours.start_and_meet()
+    neighbours.send(
+        message(s) for s in counter_environment().steps(20, episode_length=50)
+    )
+    status = neighbours.wait_for_status(lambda s: s.env_steps == 19)
+    assert status.waiting_for == f"{STARTS - 19} first transitions"
+    assert status.policy_version == 0
+    assert neighbours.policies == []
+
+
+def test_fault_killed_it_resumes_from_its_last_checkpoint(
+    neighbours, counter_environment
+):
+    neighbours.start_and_meet(checkpoint_period_s=0.3)
+    neighbours.send(
+        message(s) for s in counter_environment().steps(61, episode_length=99)
+    )
+    neighbours.wait_for_status(lambda s: s.updates == 30)
+    run_dir = neighbours._run_dir
+    neighbours.spin_until(
+        lambda: (
+            any((run_dir / "checkpoints").glob("0*"))
+            and newest_checkpoint(run_dir)[0].state.updates == 30
+        )
+    )
+    os.kill(neighbours.process.pid, signal.SIGKILL)
+    neighbours.process.communicate()
+    neighbours.statuses.clear()
+    neighbours.start_and_meet()
+    status = neighbours.wait_for_status(lambda s: s.env_steps == 60)
+    assert (status.updates, status.buffer_size) == (30, 60)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"batch_sise": 8}, "unknown parameter batch_sise"),
+        ({"discount": 1.5}, "discount must be"),
+        ({"resume": True}, "no whole checkpoint"),
+    ],
+)
+def test_fault_a_wrong_start_exits_with_one_line(neighbours, parameters, complaint):
+    process = neighbours.start(**parameters)
+    errors = process.communicate(timeout=30.0)[1]
+    assert process.returncode == 2
+    assert complaint in errors
+    assert "Traceback" not in errors
