@@ -1,0 +1,149 @@
+"""Everything about the arm node that an experimenter may change."""
+
+import math
+from dataclasses import dataclass
+
+from ur5_rl_env.core import task
+from ur5_rl_env.core.kinematics import position_of_tool0
+from ur5_rl_env.core.safety import SafetyLimits
+
+MIN_WATCHDOG_HZ = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmConfig:
+    """Link, limits and motions of the arm node. SI units (REP-103), frame `base_link`.
+
+    Attributes:
+        robot_ip: Address of the robot's controller.
+        control_rate_hz: Rate of state and commands: 125 (CB3) or up to 500 (e-Series).
+        action_period_s: Time between two commands; one of three of them without a
+            command makes the arm STALE.
+        max_command_age_s: An older command is no longer followed: the arm brakes.
+        max_sample_age_s: Without a newer sample of the robot the arm brakes.
+        max_joint_speed_rad_s: Largest joint speed that a command can ask for.
+        acceleration_rad_s2: Of the leading joint while commands are followed.
+        stop_acceleration_rad_s2: Of the leading joint while the arm brakes.
+        braking_latency_s: Time from a joint sample to the motion decided from it (25 ms),
+            plus a stall of this process that the robot's watchdog does not see (50 ms).
+        joint_lower_rad, joint_upper_rad: Range of each joint, 6 values.
+        box_lower_m, box_upper_m: Box of `tool0` in `base_link`, 3 values.
+        joint_margin_rad, box_margin_m: The arm stops this far ahead of its limits.
+        start_pose_rad: Where `move_to_start` leads, 6 values.
+        move_speed_rad_s, move_acceleration_rad_s2: Of the leading joint on the way there.
+        move_tolerance_rad: Distance of each joint at which it has arrived.
+        move_timeout_s: A longer way to the start pose has failed.
+        watchdog_hz: The robot stops by itself if commands come less often than this.
+        unlock_delay_s: Time before a protective stop may be unlocked (the robot's rule).
+        connect_timeout_s: How long to wait for the robot at start.
+        link_timeout_s: Without a sample for this long the link is lost.
+        power_on: Switch the arm on and release its brakes at start.
+        realtime_priority: SCHED_FIFO priority of the loop, where the system grants it; 0
+            for the ordinary scheduler.
+    """
+
+    robot_ip: str = "127.0.0.1"
+    control_rate_hz: float = 125.0
+    action_period_s: float = task.ACTION_PERIOD_S
+    max_command_age_s: float = 0.05
+    max_sample_age_s: float = 0.05
+    max_joint_speed_rad_s: float = task.MAX_JOINT_SPEED_RAD_S
+    acceleration_rad_s2: float = task.ACCELERATION_RAD_S2
+    stop_acceleration_rad_s2: float = 4.0
+    braking_latency_s: float = 0.075
+    joint_lower_rad: tuple[float, ...] = task.JOINT_LOWER_RAD
+    joint_upper_rad: tuple[float, ...] = task.JOINT_UPPER_RAD
+    box_lower_m: tuple[float, ...] = task.BOX_LOWER_M
+    box_upper_m: tuple[float, ...] = task.BOX_UPPER_M
+    joint_margin_rad: float = 0.002
+    box_margin_m: float = 0.005
+    start_pose_rad: tuple[float, ...] = task.START_POSE_RAD
+    move_speed_rad_s: float = 1.05
+    move_acceleration_rad_s2: float = 1.4
+    move_tolerance_rad: float = 0.005
+    move_timeout_s: float = 6.0
+    watchdog_hz: float = 20.0
+    unlock_delay_s: float = 5.2
+    connect_timeout_s: float = 10.0
+    link_timeout_s: float = 0.2
+    power_on: bool = False
+    realtime_priority: int = 20
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not 0.0 < value < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        self._check_sizes()
+        self._check_rates()
+        self._check_start_pose()
+
+    @property
+    def control_period_s(self) -> float:
+        """Time between two cycles of the loop."""
+        return 1.0 / self.control_rate_hz
+
+    @property
+    def stale_age_s(self) -> float:
+        """Age at which a missing command makes the arm STALE: three action cycles."""
+        return max(3.0 * self.action_period_s, self.max_command_age_s)
+
+    def limits(self) -> SafetyLimits:
+        """Return the part that limits every motion."""
+        return SafetyLimits(
+            joint_lower_rad=_moved(self.joint_lower_rad, self.joint_margin_rad),
+            joint_upper_rad=_moved(self.joint_upper_rad, -self.joint_margin_rad),
+            box_lower_m=_moved(self.box_lower_m, self.box_margin_m),
+            box_upper_m=_moved(self.box_upper_m, -self.box_margin_m),
+            stop_acceleration_rad_s2=self.stop_acceleration_rad_s2,
+            latency_s=self.braking_latency_s,
+            period_s=self.control_period_s,
+        )
+
+    def _check_sizes(self) -> None:
+        for names, size in (
+            (("joint_lower_rad", "joint_upper_rad", "start_pose_rad"), task.NUM_JOINTS),
+            (("box_lower_m", "box_upper_m"), 3),
+        ):
+            for name in names:
+                values = getattr(self, name)
+                if len(values) != size or not all(map(math.isfinite, values)):
+                    raise ValueError(
+                        f"{name} must be {size} finite numbers, got {values}"
+                    )
+        if not 0 <= self.realtime_priority <= 99:
+            raise ValueError(
+                f"realtime_priority must be in [0, 99], got {self.realtime_priority}"
+            )
+
+    def _check_rates(self) -> None:
+        for name, least, most in (
+            ("control_rate_hz", 100.0, 500.0),
+            ("watchdog_hz", MIN_WATCHDOG_HZ, self.control_rate_hz / 2.0),
+            ("max_joint_speed_rad_s", 0.0, math.pi),
+            ("move_speed_rad_s", 0.0, math.pi),
+            ("acceleration_rad_s2", 0.0, self.stop_acceleration_rad_s2),
+            ("move_acceleration_rad_s2", 0.0, self.stop_acceleration_rad_s2),
+        ):
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(f"{name} must be in [{least}, {most}], got {value}")
+
+    def _check_start_pose(self) -> None:
+        """The limits must leave room for the task."""
+        limits, pose = self.limits(), self.start_pose_rad
+        tool = position_of_tool0(pose)
+        for what, values, lower, upper in (
+            ("joint", pose, limits.joint_lower_rad, limits.joint_upper_rad),
+            ("tool0 axis", tool, limits.box_lower_m, limits.box_upper_m),
+        ):
+            rows = enumerate(zip(values, lower, upper, strict=True), start=1)
+            for index, (value, low, high) in rows:
+                if not low < value < high:
+                    raise ValueError(
+                        f"start_pose_rad: {what} {index} is at {value:.3f}, "
+                        f"outside of its limits {low:.3f} to {high:.3f}"
+                    )
+
+
+def _moved(values: tuple[float, ...], by: float) -> tuple[float, ...]:
+    return tuple(v + by for v in values)

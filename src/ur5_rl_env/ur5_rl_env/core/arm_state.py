@@ -1,0 +1,74 @@
+"""What the robot says of itself, and what that means for the arm."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ur5_rl_env.core.safety import Joints
+from ur5_rl_env.core.ur_modes import (
+    EMERGENCY_MODES,
+    SAFE_MODES,
+    RobotMode,
+    RuntimeState,
+    SafetyMode,
+    name_of,
+)
+
+CALL_RECOVER = "call recover_arm"
+SWITCH_ON = "switch it on (dashboard: power on, brake release)"
+
+
+class ArmState(IntEnum):
+    """As in ArmStatus.msg."""
+
+    DISCONNECTED = 0
+    CONNECTING = 1
+    IDLE = 2
+    MOVING = 3
+    MOVING_TO_START = 4
+    STALE = 5
+    PROTECTIVE_STOP = 6
+    EMERGENCY_STOP = 7
+    FAULT = 8
+
+
+FAULT_STATES = (ArmState.PROTECTIVE_STOP, ArmState.EMERGENCY_STOP, ArmState.FAULT)
+
+
+@dataclass(frozen=True)
+class RobotSample:
+    """What the robot said in one of its cycles. Replaced whole."""
+
+    robot_s: float  # the robot's own clock [s]
+    arrival_ns: int  # steady clock
+    q: Joints  # [rad], 6 joints
+    qd: Joints  # [rad/s], 6 joints
+    robot_mode: int
+    safety_mode: int
+    runtime_state: int
+
+    @property
+    def can_move(self) -> bool:
+        """Whether the robot would move if a program ran on it."""
+        is_on = self.robot_mode == RobotMode.RUNNING
+        return is_on and self.safety_mode in SAFE_MODES
+
+
+def fault_of(sample: RobotSample) -> tuple[ArmState, str] | None:
+    """Return why the robot does not move, whatever it is sent; None if it would."""
+    safety = name_of(SafetyMode, sample.safety_mode)
+    if sample.safety_mode == SafetyMode.PROTECTIVE_STOP:
+        cause = f"protective stop: look why, then {CALL_RECOVER}"
+        return ArmState.PROTECTIVE_STOP, cause
+    if sample.safety_mode in EMERGENCY_MODES:
+        cause = f"{safety}: release the button, {SWITCH_ON}, then {CALL_RECOVER}"
+        return ArmState.EMERGENCY_STOP, cause
+    if sample.safety_mode not in SAFE_MODES:
+        cause = f"{safety}: clear it at the teach pendant, then {CALL_RECOVER}"
+        return ArmState.FAULT, cause
+    if sample.robot_mode != RobotMode.RUNNING:
+        mode = name_of(RobotMode, sample.robot_mode)
+        return ArmState.FAULT, f"robot is {mode}: {SWITCH_ON}, then {CALL_RECOVER}"
+    if sample.runtime_state != RuntimeState.PLAYING:
+        state = name_of(RuntimeState, sample.runtime_state)
+        return ArmState.FAULT, f"control program is {state}: {CALL_RECOVER}"
+    return None

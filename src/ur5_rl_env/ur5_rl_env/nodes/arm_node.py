@@ -1,0 +1,328 @@
+"""ROS shell of the arm: robot link, topics, services, the loop in the robot's rhythm.
+
+Two threads: the main thread runs the loop (sample, decide, send, publish), woken by the
+clock just after the robot's next sample is due; one more answers the callbacks, which
+only replace values that the loop takes up. A waiting service gives way to the others.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import deque
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics
+from ur5_rl_ros.params import load_config
+from ur5_rl_ros.process import LinkLostError, Stop, run
+
+from ur5_rl_env.core.arm import Arm, Decision
+from ur5_rl_env.core.arm_config import ArmConfig
+from ur5_rl_env.core.arm_state import FAULT_STATES, ArmState, RobotSample
+from ur5_rl_env.core.clock_map import ClockMap
+from ur5_rl_env.core.homing import is_at_rest
+from ur5_rl_env.core.rate import Rate
+from ur5_rl_env.core.safety import STILL
+from ur5_rl_env.core.ur_modes import SafetyMode
+from ur5_rl_env.core.velocity_command import NANOSECONDS
+from ur5_rl_env.nodes import arm_convert as convert
+from ur5_rl_env.nodes.arm_link import ArmLink, connected_link
+from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand
+from ur5_rl_ros import qos
+
+WAKE_MARGIN_NS = 300_000  # after the sample is due
+POLL_S = 0.0004  # while it is late
+WAIT_S = 0.005  # between two looks of a waiting service
+STATUS_PERIOD_NS = NANOSECONDS // 25
+BRAKE_TIMEOUT_NS = NANOSECONDS // 2
+REBUILD_DELAY_NS = NANOSECONDS // 10  # for the answer of the service to leave
+UNLOCK_TIMEOUT_S = 2.0
+LAST_RESORT_S = 2  # ur_rtde may hang while it stops; then the kernel ends the process
+
+
+class ArmNode(Node):
+    """Moves the arm as commanded, within its limits, and tells how it is."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(
+            "arm_node", automatically_declare_parameters_from_overrides=True, **kwargs
+        )
+        self._config = config = load_config(self, ArmConfig)
+        self._take_priority()
+        self._arm = Arm(config)
+        self._clock_map = ClockMap()
+        self._period_ns = round(config.control_period_s * NANOSECONDS)
+        self._link: ArmLink | None = None
+        self._is_running, self._is_lost = True, False
+        self._sample: RobotSample | None = None
+        self._decision = Decision(STILL, False, (False,) * 6)
+        self._shown = (self._arm.state, "")
+        self._fault_since_ns = 0
+        self._silent_cycles = 0
+        self._rebuild_at_ns: int | None = None
+        self._status_due_ns = 0
+        self._rate = Rate()
+        self._lateness_ms: deque[float] = deque(maxlen=round(config.control_rate_hz))
+        self._joint_state = convert.new_joint_state()
+        self._status = ArmStatus()
+        self._make_topics()
+        self._diagnostics = Diagnostics(self, config.robot_ip, self._report)
+
+    def _make_topics(self) -> None:
+        publish = self.create_publisher
+        self._joint_states = publish(JointState, "joint_states", qos.SENSOR)
+        self._statuses = publish(ArmStatus, "arm_status", qos.STATUS)
+        self.create_subscription(
+            JointVelocityCommand, "velocity_command", self._on_command, qos.COMMAND
+        )
+        for name, answer in (
+            ("move_to_start", self._on_move_to_start),
+            ("stop_arm", self._on_stop),
+            ("recover_arm", self._on_recover),
+        ):
+            group = MutuallyExclusiveCallbackGroup()  # one waits while others go on
+            self.create_service(Trigger, name, answer, callback_group=group)
+
+    # Callbacks.
+
+    def _on_command(self, msg: JointVelocityCommand) -> None:
+        reason = self._arm.offer(convert.command(msg), time.monotonic_ns())
+        if reason:
+            self.get_logger().warning(
+                f"command refused: {reason}", throttle_duration_sec=1.0
+            )
+
+    async def _on_move_to_start(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        sample = self._sample
+        if sample is None:
+            response.message = f"arm does not move: {self._arm.cause}"
+            return response
+        move = self._arm.move_to_start(sample.q)
+        while move.result is None and self._is_running:
+            await _others()
+        response.success, response.message = move.result or (False, "process ends")
+        return response
+
+    def _on_stop(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        self._arm.stop("stopped by stop_arm: send recover_arm to move again")
+        response.success, response.message = True, "arm brakes"
+        return response
+
+    async def _on_recover(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        response.success, response.message = self._arm.recover()
+        sample = self._sample
+        if response.success or sample is None:
+            return response
+        if sample.safety_mode == SafetyMode.PROTECTIVE_STOP:
+            response.message = await self._unlock()
+        if self._robot_can_move():
+            response.success = True
+            response.message = "the link to the robot is made anew in a fresh process"
+            self._rebuild_at_ns = time.monotonic_ns() + REBUILD_DELAY_NS
+        return response
+
+    async def _unlock(self) -> str:
+        """End a protective stop; return why it did not end, or ""."""
+        due_ns = self._fault_since_ns + round(self._config.unlock_delay_s * NANOSECONDS)
+        while time.monotonic_ns() < due_ns and self._is_running:
+            await _others()
+        if self._link is None or not self._is_running:
+            return "process ends"
+        if reason := self._link.unlock_protective_stop():
+            return f"robot refuses: {reason}"
+        deadline = time.monotonic() + UNLOCK_TIMEOUT_S
+        while not self._robot_can_move() and time.monotonic() < deadline:
+            await _others()
+        return "protective stop was unlocked, but the robot stays stopped"
+
+    def _robot_can_move(self) -> bool:
+        return self._sample is not None and self._sample.can_move
+
+    # The loop.
+
+    def run(self, stop: Stop) -> None:
+        """Connect, then serve the robot until `stop` is raised."""
+        try:
+            self._show(time.monotonic_ns())
+            self._link = connected_link(self._config, stop, self._on_waiting)
+            if self._link is None:
+                return
+            while not stop.requested:
+                self._cycle(self._link)
+            self._brake(self._link)
+        except LinkLostError:
+            self._is_lost = True
+            raise
+        finally:
+            self._is_running = False
+
+    def _cycle(self, link: ArmLink) -> None:
+        """Serve one cycle of the robot."""
+        sample = self._next_sample(link)
+        now_ns = time.monotonic_ns()
+        if self._sample is not None:
+            self._decide(link, self._sample, now_ns)
+        if sample is not None:
+            self._publish_sample(sample, now_ns)
+        is_news = (self._arm.state, self._arm.cause) != self._shown
+        if is_news or now_ns >= self._status_due_ns:
+            self._show(now_ns)
+        if self._rebuild_at_ns is not None and now_ns >= self._rebuild_at_ns:
+            raise LinkLostError("the robot is connected to anew, as recover_arm asked")
+
+    def _next_sample(self, link: ArmLink) -> RobotSample | None:
+        """Wait until the robot's next sample, or one period longer than it is due."""
+        due_ns = time.monotonic_ns()
+        if self._sample is not None:
+            next_s = self._sample.robot_s + self._config.control_period_s
+            due_ns = max(due_ns, self._clock_map.host_ns(next_s) + WAKE_MARGIN_NS)
+            # Also a robot that is late hears from here: its watchdog is waiting.
+            due_ns = min(due_ns, time.monotonic_ns() + 2 * self._period_ns)
+        _sleep_until(due_ns)
+        self._lateness_ms.append((time.monotonic_ns() - due_ns) / 1e6)
+        while (sample := link.read()) is None:
+            if time.monotonic_ns() > due_ns + self._period_ns:
+                self._note_silence(link)
+                return None
+            time.sleep(POLL_S)
+        self._silent_cycles = 0
+        self._clock_map.on_sample(sample.robot_s, sample.arrival_ns)
+        self._sample = sample
+        return sample
+
+    def _note_silence(self, link: ArmLink) -> None:
+        """Count in cycles, so that a pause of this process is not the robot's silence."""
+        self._silent_cycles += 1
+        silence_s = self._silent_cycles * self._config.control_period_s
+        if silence_s > self._config.link_timeout_s:
+            raise link.lost(f"no sample for {silence_s:.3f} s")
+
+    def _decide(self, link: ArmLink, sample: RobotSample, now_ns: int) -> None:
+        was_sent = self._decision.is_sent
+        self._decision = decision = self._arm.tick(now_ns, sample)
+        if decision.is_sent:
+            link.send(decision.velocity)
+        elif was_sent:
+            self._fault_since_ns = now_ns
+            link.send(STILL)  # clears the register: nothing to replay after a stop
+
+    def _publish_sample(self, sample: RobotSample, now_ns: int) -> None:
+        stamp_ns = self._clock_map.host_ns(sample.robot_s) + _system_offset_ns()
+        convert.fill_joint_state(self._joint_state, sample, stamp_ns)
+        self._joint_states.publish(self._joint_state)
+        self._rate.count(now_ns)
+        convert.fill_robot(self._status, sample, stamp_ns)
+
+    def _brake(self, link: ArmLink) -> None:
+        """Bring the arm to rest before this process ends."""
+        self._arm.stop("arm_node ends")
+        deadline_ns = time.monotonic_ns() + BRAKE_TIMEOUT_NS
+        while time.monotonic_ns() < deadline_ns:
+            self._cycle(link)
+            sample = self._sample
+            if not self._decision.is_sent or (sample and is_at_rest(sample.qd)):
+                return
+
+    def close(self) -> None:
+        """End the robot's program; where the link is lost, leave it alone."""
+        signal.alarm(LAST_RESORT_S)
+        if self._link is not None and not self._is_lost:
+            self._link.stop_control()
+
+    def _take_priority(self) -> None:
+        """Ask for real-time scheduling; the threads that are made from here inherit it.
+
+        The callbacks need it too: who waits for Python's lock waits for its holder.
+        """
+        priority = self._config.realtime_priority
+        if priority:
+            try:
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+            except OSError as error:
+                self.get_logger().info(f"no real-time priority: {error.strerror}")
+
+    # What it tells of itself.
+
+    def _on_waiting(self, reason: str) -> None:
+        self._arm.cause = f"waits: {reason}"
+        self._show(time.monotonic_ns())
+        self.get_logger().info(f"waiting: {reason}", throttle_duration_sec=1.0)
+
+    def _show(self, now_ns: int) -> None:
+        status, arm = self._status, self._arm
+        convert.fill_status(status, arm, self._decision, now_ns)
+        status.joint_states_hz = self._rate.hz(now_ns)
+        lateness_ms = sorted(self._lateness_ms)
+        if lateness_ms:
+            status.cycle_lateness_ms_p99 = lateness_ms[int(0.99 * len(lateness_ms))]
+        self._statuses.publish(status)
+        if (arm.state, arm.cause) != self._shown:
+            self._log_change(arm)
+        self._shown = (arm.state, arm.cause)
+        self._status_due_ns = now_ns + STATUS_PERIOD_NS
+
+    def _log_change(self, arm: Arm) -> None:
+        log = self.get_logger()
+        text = f"{arm.state.name}: {arm.cause}"
+        if arm.state in FAULT_STATES:
+            log.warning(text)
+        else:
+            log.debug(text)
+
+    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+        arm, status = self._arm, self._status
+        level = OK
+        if arm.state in FAULT_STATES:
+            level = ERROR
+        elif arm.state in (ArmState.CONNECTING, ArmState.STALE):
+            level = WARN
+        values = {
+            "joint_states_hz": round(status.joint_states_hz, 1),
+            "cycle_lateness_ms_p99": round(status.cycle_lateness_ms_p99, 3),
+            "commands_accepted": arm.inbox.accepted,
+            "commands_refused": arm.inbox.refused,
+            "robot_mode": status.robot_mode,
+            "safety_mode": status.safety_mode,
+        }
+        return level, f"{arm.state.name}: {arm.cause}", values
+
+
+async def _others() -> None:
+    """Wait a little, then let other callbacks run before this one goes on."""
+    time.sleep(WAIT_S)
+    await asyncio.sleep(0)  # a bare yield: rclpy's executor takes it up again
+
+
+def _sleep_until(due_ns: int) -> None:
+    ahead_ns = due_ns - time.monotonic_ns()
+    if ahead_ns > 0:
+        time.sleep(ahead_ns / NANOSECONDS)
+
+
+def _system_offset_ns() -> int:
+    """Return what turns the steady clock into system time [ns]."""
+    return time.time_ns() - time.monotonic_ns()
+
+
+def main() -> None:
+    """Run the node; leave without ur_rtde's destructors, which may hang or crash."""
+    try:
+        run(ArmNode)
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(end.code or 0))
+
+
+if __name__ == "__main__":
+    main()
