@@ -317,6 +317,13 @@ def test_fault_the_arm_out_of_order_is_named_with_its_cause(start):
     assert "| wait | arm_node: protective stop: joint 2 hit something" in waits(run)
 
 
+def test_what_env_node_says_of_the_arm_is_not_said_again(start):
+    run = start(policy="zero")
+    waiting = env(EnvSample.WAITING, "arm: protective stop: look why")
+    run.live(3.0, waiting, arm(state=6, cause="protective stop: look why"))
+    assert waits(run) == ["| wait | env_node: arm: protective stop: look why"]
+
+
 def test_a_cause_that_names_the_state_is_not_said_twice(start):
     run = start(policy="zero")
     run.live(3.0, env(), arm(state=6, cause="protective stop: look why"))

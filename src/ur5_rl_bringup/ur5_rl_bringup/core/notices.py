@@ -83,9 +83,9 @@ def _arm(
     if notice := _silence("arm_node", heard_at.arm_node, config, now_s):
         return notice
     state = OUT_OF_ORDER.get(record.arm.state)
-    if state is None:
-        return None
     cause = record.arm.cause
+    if state is None or (cause and record.env and cause in record.env.waiting_for):
+        return None  # in order, or env_node says it
     text = f"arm_node: {cause if state in cause else f'{state}: {cause}'}"
     return Notice(source="arm_node", kind=text, text=text, patience_s=1.0)
 
@@ -99,7 +99,7 @@ def _learner(
     if learner is None:
         return None
     if learner.waiting_for:
-        text = f"learner_node: {learner.waiting_for}"
+        text = f"learner_node waits for {learner.waiting_for}"
         return Notice(source="learner_node", kind=text, text=text)
     for name in ("critic_loss", "actor_loss", "temperature"):
         if not math.isfinite(getattr(learner, name)):
