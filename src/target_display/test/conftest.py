@@ -4,6 +4,8 @@ import ctypes
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,21 @@ class Xvfb:
         lines = self._screen[first : first + HEIGHT * line_size]
         return lines.reshape(HEIGHT, line_size // 4, 4)[:, :WIDTH].copy()
 
+    @contextmanager
+    def covered(self) -> Iterator[None]:
+        """Put another window, black, over everything."""
+        x11 = _x11()
+        server = x11.XOpenDisplay(self.display.encode())
+        root = x11.XDefaultRootWindow(server)
+        size = (0, 0, WIDTH, HEIGHT)
+        cover = x11.XCreateSimpleWindow(server, root, *size, 0, 0, 0)
+        x11.XMapRaised(server, cover)
+        x11.XSync(server, 0)
+        yield
+        x11.XDestroyWindow(server, cover)
+        x11.XSync(server, 0)
+        x11.XCloseDisplay(server)
+
     def press_close_button(self) -> None:
         """Ask the only window to close, as a window manager does."""
         x11 = _x11()
@@ -81,6 +98,16 @@ def _x11() -> ctypes.CDLL:
     x11.XQueryTree.argtypes = [pointer, number, *[pointer] * 4]
     x11.XSendEvent.argtypes = [pointer, number, ctypes.c_int, ctypes.c_long, pointer]
     x11.XCloseDisplay.argtypes = [pointer]
+    x11.XCreateSimpleWindow.restype = number
+    x11.XCreateSimpleWindow.argtypes = [
+        pointer,
+        number,
+        *[ctypes.c_int] * 2,
+        *[ctypes.c_uint] * 3,
+        *[number] * 2,
+    ]
+    x11.XMapRaised.argtypes = x11.XDestroyWindow.argtypes = [pointer, number]
+    x11.XSync.argtypes = [pointer, ctypes.c_int]
     return x11
 
 

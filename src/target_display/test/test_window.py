@@ -113,6 +113,15 @@ def test_full_screen_covers_the_monitor(xvfb, start, states, spin_until):
     assert dot(pixels)[:2] == pytest.approx((640.0, 360.0), abs=0.05)
 
 
+def test_fault_a_window_that_was_covered_is_drawn_again(xvfb, start, states, spin_until):
+    start(screen="window", motion="static")
+    spin_until(lambda: len(states) > 10)
+    before = xvfb.pixels()
+    with xvfb.covered():
+        assert not xvfb.pixels()[..., :3].any()
+    spin_until(lambda: np.array_equal(xvfb.pixels(), before))
+
+
 def test_the_close_button_ends_it_with_code_0(xvfb, start, states, spin_until):
     process = start(screen="window")
     spin_until(lambda: len(states) > 3)

@@ -94,7 +94,7 @@ class Window:
     def attach(self, pixels: Pixels) -> None:
         self._source = self._pygame.image.frombuffer(pixels, self.size_px, "BGRA")
         self._source.set_alpha(None)  # copy, do not blend
-        self._is_exposed = True
+        self._is_exposed = False
 
     def show(self, changed: Rectangle | None) -> None:
         if self._is_exposed:
