@@ -32,10 +32,11 @@ MAX_EXTRAPOLATION_S = 0.02
 
 
 class Exposure(NamedTuple):
-    """A frame, BGR, and the system time at which it was seen."""
+    """A frame, BGR (None: it gets lost), when it was seen and when it arrives."""
 
-    frame: Pixels
+    frame: Pixels | None
     stamp: Time
+    due_ns: int  # CLOCK_MONOTONIC
 
 
 class CameraNode(Node):
@@ -50,10 +51,8 @@ class CameraNode(Node):
         self._pose = Feed("pose_file", config.pose_file, "controller", is_pose)
         self._camera, self._sensor = Camera(config), Sensor(config)
         self._waiting_for = ""
-        self._in_transit: deque[Exposure | None] = deque()
-        period_ns = round(NANOSECONDS / config.rate_hz)
-        latency_ns = round(config.latency_s * NANOSECONDS)
-        self._whole_periods, self._rest_ns = divmod(latency_ns, period_ns)
+        self._in_transit: deque[Exposure] = deque()
+        self._latency_ns = round(config.latency_s * NANOSECONDS)
         self._published = self._dropped = self._skipped = 0
         self._reported_ns, self._reported = time.monotonic_ns(), 0
         self._images = self.create_publisher(Image, "image_raw", qos.SENSOR)
@@ -64,13 +63,11 @@ class CameraNode(Node):
         self._wait(stop)
         pace = Pace(1.0 / self._config.rate_hz)
         while not stop.requested:
-            pace.sleep()
+            lateness_ns = pace.sleep()
             self._skipped = pace.skipped
-            exposed_ns = time.monotonic_ns()
-            self._in_transit.append(self._expose(exposed_ns))
-            _sleep_until(exposed_ns + self._rest_ns)
-            if len(self._in_transit) > self._whole_periods:
-                self._deliver(self._in_transit.popleft())
+            next_ns = time.monotonic_ns() - lateness_ns + pace.period_ns
+            self._in_transit.append(self._expose())
+            self._deliver_until(next_ns)
 
     def _wait(self, stop: Stop) -> None:
         """Wait for a screen and a pose from writers that live."""
@@ -94,19 +91,27 @@ class CameraNode(Node):
             text = f"waiting for {waiting_for}" if silent else "screen and pose are alive"
             self.get_logger().info(text)
 
-    def _expose(self, now_ns: int) -> Exposure | None:
-        """Take a picture at `now_ns`; None if it gets lost."""
-        stamp = self.get_clock().now().to_msg()
+    def _expose(self) -> Exposure:
+        """Take a picture now."""
+        stamp, now_ns = self.get_clock().now().to_msg(), time.monotonic_ns()
+        due_ns = now_ns + self._latency_ns
         self._refresh()
         if self._sensor.is_dropped():
-            return None
+            return Exposure(None, stamp, due_ns)
         q, qd = self._pose.newest
         age_s = min(max(self._pose.age_s(now_ns), 0.0), MAX_EXTRAPOLATION_S)
         clean = self._camera.render(self._screen.newest, (q + qd * age_s).tolist())
-        return Exposure(self._sensor.expose(clean), stamp)
+        return Exposure(self._sensor.expose(clean), stamp, due_ns)
 
-    def _deliver(self, exposure: Exposure | None) -> None:
-        if exposure is None:
+    def _deliver_until(self, deadline_ns: int) -> None:
+        """Publish each frame when its latency is over, up to the next exposure."""
+        while self._in_transit and self._in_transit[0].due_ns < deadline_ns:
+            left_ns = self._in_transit[0].due_ns - time.monotonic_ns()
+            time.sleep(max(left_ns, 0) / NANOSECONDS)
+            self._publish(self._in_transit.popleft())
+
+    def _publish(self, exposure: Exposure) -> None:
+        if exposure.frame is None:
             self._dropped += 1
             return
         msg = cv2_to_imgmsg(exposure.frame, "bgr8")
@@ -131,12 +136,6 @@ class CameraNode(Node):
         if self._waiting_for:
             return WARN, f"waiting for {self._waiting_for}", values
         return OK, f"{hz:.1f} frames per second", values
-
-
-def _sleep_until(steady_ns: int) -> None:
-    left_ns = steady_ns - time.monotonic_ns()
-    if left_ns > 0:
-        time.sleep(left_ns / NANOSECONDS)
 
 
 def main() -> None:
