@@ -268,7 +268,7 @@ def test_fault_a_display_that_dies_drawing_leaves_the_last_whole_picture(
         display.dies_half_way = True
         display.stop()
         seen = len(viewer.images)
-        spin_until(lambda: any("for screen_file" in line for line in since_it_sees(viewer)))
+        spin_until(lambda: "for screen_file" in "".join(since_it_sees(viewer)))
         assert len(viewer.images) >= seen + 10  # it goes on at its rate
         assert same(viewer.images[-1], clean_picture(screen(30.0, 30.0)))
         write("screen", screen(90.0, 50.0))

@@ -11,44 +11,35 @@ one core at 160 x 90; call `cv2.setNumThreads(1)` to keep OpenCV to that core.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from target_display.core.drawing import Canvas, Pixels
 from target_display.core.motion import MotionConfig, Target, trajectory
+from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.reward import Reward, RewardConfig
-from ur5_rl_env.core.task import (
-    ACCELERATION_RAD_S2,
-    ACTION_PERIOD_S,
-    MAX_JOINT_SPEED_RAD_S,
-    NUM_ACTIONS,
-    START_POSE_RAD,
-)
+from ur5_rl_env.core.safety import limited_velocity
+from ur5_rl_env.core.task import NUM_ACTIONS
 
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
-from ur5_sim.core.plant import CB3_CYCLE_S, Plant
+from ur5_sim.core.plant import Plant
 from ur5_sim.core.sensor import Sensor
 
 Array = NDArray[np.float64]
 
-# From positions [rad] and wanted speeds [rad/s] of 6 joints to allowed speeds.
-Limit = Callable[[Sequence[float], Sequence[float]], Sequence[float]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class WorldConfig:
-    """What the world is made of. `latency_s` of the camera counts in whole periods.
+    """What the world is made of.
 
     Attributes:
         motion: Of the target.
-        camera: Lens, sensor and room; its rate is one frame per action period.
+        camera: Lens, sensor and room. One frame is taken per action period, whatever its
+            rate; its latency counts in whole periods.
         reward: Form of the reward.
-        action_period_s: Time that one `step` takes in the world.
-        max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
-        acceleration_rad_s2: Of the leading joint.
+        arm: Limits of the arm, and the action period, that one `step` takes.
         screen_width_px: Pixels of the screen, as those of the display node.
         screen_height_px: Likewise.
     """
@@ -56,22 +47,20 @@ class WorldConfig:
     motion: MotionConfig = field(default_factory=MotionConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
-    action_period_s: float = ACTION_PERIOD_S
-    max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
-    acceleration_rad_s2: float = ACCELERATION_RAD_S2
+    arm: ArmConfig = field(default_factory=ArmConfig)
     screen_width_px: int = 640
     screen_height_px: int = 360
 
     def __post_init__(self) -> None:
-        cycles = self.action_period_s / CB3_CYCLE_S
-        if not (cycles >= 0.5 and abs(cycles - round(cycles)) < 1e-6):
+        cycles = self.arm.action_period_s * self.arm.control_rate_hz
+        if abs(cycles - round(cycles)) > 1e-6:
             raise ValueError(
-                f"action_period_s must be a multiple of the arm's {CB3_CYCLE_S} s, "
-                f"got {self.action_period_s}"
+                f"arm.action_period_s ({self.arm.action_period_s}) must be a multiple of "
+                f"the control period ({self.arm.control_period_s} s)"
             )
-        for name in ("max_joint_speed_rad_s", "acceleration_rad_s2"):
-            if not getattr(self, name) > 0.0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("screen_width_px", "screen_height_px"):
+            if not 16 <= getattr(self, name) <= 8192:
+                raise ValueError(f"{name} must be in 16..8192, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -97,12 +86,11 @@ class World:
     The same configuration, episode and actions give the same frames, bit by bit.
     """
 
-    def __init__(self, config: WorldConfig, limit: Limit | None = None) -> None:
-        """Build the world; `limit` is asked in every control cycle, as on the arm."""
+    def __init__(self, config: WorldConfig) -> None:
         self._config = config
-        self._limit = limit
-        camera, period_s = config.camera, config.action_period_s
-        self._cycles = round(period_s / CB3_CYCLE_S)
+        self._limits = config.arm.limits()
+        camera, period_s = config.camera, config.arm.action_period_s
+        self._cycles = round(period_s * config.arm.control_rate_hz)
         self._camera, self._sensor = Camera(camera), Sensor(camera)
         self._reward = Reward(config.reward, camera.height_px, camera.width_px, period_s)
         self._in_transit: deque[Pixels] = deque(
@@ -114,7 +102,13 @@ class World:
 
     def reset(self, episode: int) -> WorldStep:
         """Put the arm at its start pose, draw the target of `episode` anew."""
-        self._plant = Plant(START_POSE_RAD, latency_cycles=0, lag_s=0.0)
+        arm = self._config.arm
+        self._plant = Plant(
+            arm.start_pose_rad,
+            cycle_s=arm.control_period_s,
+            latency_cycles=0,
+            lag_s=0.0,
+        )
         self._trajectory = trajectory(self._config.motion, episode)
         self._steps = 0
         self._sensor.restart(episode)
@@ -126,15 +120,15 @@ class World:
         """Apply an action for one period, then look.
 
         Args:
-            action: Parts of the maximal joint speed in [-1, 1], shape (5,).
+            action: Parts of the maximal joint speed, shape (5,); cut off at [-1, 1].
         """
         fraction = np.asarray(action, np.float64)
         if fraction.shape != (NUM_ACTIONS,) or not np.isfinite(fraction).all():
             raise ValueError(
                 f"action must be {NUM_ACTIONS} finite numbers, got {action!r}"
             )
-        speeds = np.clip(fraction, -1.0, 1.0) * self._config.max_joint_speed_rad_s
-        self._move([*speeds.tolist(), 0.0])
+        speeds = fraction * self._config.arm.max_joint_speed_rad_s
+        self._move((*speeds.tolist(), 0.0))
         self._steps += 1
         arrived = self._expose()
         if not self._sensor.is_dropped():
@@ -144,13 +138,21 @@ class World:
     @property
     def target(self) -> Target:
         """Where the target is now."""
-        return self._trajectory.at(self._steps * self._config.action_period_s)
+        return self._trajectory.at(self._steps * self._config.arm.action_period_s)
 
-    def _move(self, wanted: Sequence[float]) -> None:
-        plant, limit = self._plant, self._limit
+    def _move(self, wanted: tuple[float, ...]) -> None:
+        """Follow `wanted` [rad/s] for one period, within limits, as the arm node does."""
+        plant, arm = self._plant, self._config.arm
         for _ in range(self._cycles):
-            qd = limit(plant.q, wanted) if limit else wanted
-            plant.speedj(qd, self._config.acceleration_rad_s2)
+            qd, _ = limited_velocity(
+                wanted,
+                plant.target_qd,
+                plant.q,
+                self._limits,
+                max_speed_rad_s=arm.max_joint_speed_rad_s,
+                acceleration_rad_s2=arm.acceleration_rad_s2,
+            )
+            plant.speedj(qd, arm.stop_acceleration_rad_s2)
             plant.step()
 
     def _expose(self) -> Pixels:
