@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from ur5_rl_bringup.launch_actions import description
-
 from launch import LaunchDescription
+from ur5_rl_bringup.launch_actions import description
 
 ROOT = Path(__file__).resolve().parents[1]
 

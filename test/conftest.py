@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from running_graph import Run, free_address
 from ur5_rl_ros.testing import ros_domain  # noqa: F401
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
+
 from ur5_rl_ros.shared_array import SharedArrayReader
 from ur5_rl_ros.testing import node_environment
 

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+
 from running_graph import free_address, speed
 
 pytestmark = pytest.mark.system

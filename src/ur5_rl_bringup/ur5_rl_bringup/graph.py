@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
-
 from ur5_rl_bringup.options import RunOptions
 
 # A shared machine runs out of cores when the learner starts or a person compiles: what

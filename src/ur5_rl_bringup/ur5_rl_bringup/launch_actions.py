@@ -18,13 +18,13 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown as ShutdownEvent
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from ur5_rl_ros.process import EXIT_CONFIGURATION
 
 from launch import LaunchContext, LaunchDescription
 from ur5_rl_bringup.graph import OnExit, Process, environment, graph, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import check_node_names, write_run_description
 from ur5_rl_bringup.supervisor import MAX_RESTARTS, RESTART_DELAY_S
+from ur5_rl_ros.process import EXIT_CONFIGURATION
 
 ARGUMENTS = {  # name: (default, description)
     "task": ("reaching", "reaching, tracking or static"),

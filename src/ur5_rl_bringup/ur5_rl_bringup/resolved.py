@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ur5_rl_ros.params import values_for_node
 
 from ur5_rl_bringup.graph import Process, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
+from ur5_rl_ros.params import values_for_node
 
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
 

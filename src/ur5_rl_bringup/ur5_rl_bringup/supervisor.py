@@ -16,9 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_OK
-
 from ur5_rl_bringup.graph import OnExit, Process
+from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_OK
 
 STOP_S = 4.2  # for the nodes to say their last word
 LAST_STOP_S = 0.4  # then for those that stop last

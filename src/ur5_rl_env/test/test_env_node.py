@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
+
 from ur5_rl_env.core.task import JOINT_NAMES, START_POSE_RAD
 from ur5_rl_env.nodes.env_node import EnvNode
 from ur5_rl_interfaces.msg import (
@@ -167,7 +168,9 @@ def test_the_cycle_keeps_its_pace(ros, neighbours, spin_until):
         spin_until(lambda: neighbours.summaries, timeout_s=15.0)
     cycle_ms = np.array(neighbours.summaries[0].cycle_ms)
     assert len(cycle_ms) == 50
-    assert cycle_ms.mean() == pytest.approx(40.0, abs=1.0)  # absolute: lateness adds up to 0
+    assert cycle_ms.mean() == pytest.approx(
+        40.0, abs=1.0
+    )  # absolute: lateness adds up to 0
 
 
 @pytest.mark.parametrize(
@@ -208,17 +211,17 @@ def test_fault_a_reset_that_fails_is_said_and_tried_again(ros, neighbours, spin_
         spin_until(lambda: neighbours.transitions)
 
 
-def test_fault_malformed_messages_are_refused_and_it_goes_on(
-    ros, neighbours, spin_until
-):
+def test_fault_malformed_messages_are_refused_and_it_goes_on(ros, neighbours, spin_until):
     with running_env(ros.context) as env:
         spin_until(lambda: neighbours.transitions)
         bad_image = cv2_to_imgmsg(np.zeros((3, 4, 3), np.uint8), "bgr8")
-        env._on_image(bad_image)
-        env._on_image(Image(encoding="32FC1"))
-        env._on_joint_state(JointState(name=["elbow_joint"], position=[1.0]))
-        env._on_action(Action(run_id=env._run_id, action=np.full(5, np.nan, np.float32)))
-        assert env._refused == 4
+        inputs = env._inputs
+        inputs.on_image(bad_image)
+        inputs.on_image(Image(encoding="32FC1"))
+        inputs.on_joint_state(JointState(name=["elbow_joint"], position=[1.0]))
+        nan = np.full(5, np.nan, np.float32)
+        inputs.on_action(Action(run_id=env._run_id, action=nan))
+        assert inputs.refused == 4
         count = len(neighbours.transitions)
         spin_until(lambda: len(neighbours.transitions) > count + 5)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ur5_rl_env.core.env_config import EnvConfig
 from ur5_rl_env.core.episode import Answer, Episode
 from ur5_rl_env.core.reward import Reward
@@ -139,7 +140,7 @@ def test_fault_joint_sample_and_image_too_far_apart_are_counted():
     running = episode()
     advance(running, snapshot=snapshot(joints_ms=100, frame_ms=60))
     advance(running, snapshot=snapshot(joints_ms=100, frame_ms=30))
-    advance(running, snapshot=snapshot(joints_ms=30, frame_ms=100))  # image from the future
+    advance(running, snapshot=snapshot(joints_ms=30, frame_ms=100))  # from the future
     assert running.record.synchronisation_misses == 2
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ur5_rl_env.core.kinematics import (
     A_M,
     ALPHA_RAD,

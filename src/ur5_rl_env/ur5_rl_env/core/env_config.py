@@ -28,6 +28,8 @@ class EnvConfig:
             so that images of the same rate are fresh at every tick.
         settle_frames: Images to wait for after the arm has reached the start pose.
         reset_timeout_s: A reset that takes longer is started again.
+        max_auto_recoveries: So many protective stops in ten minutes are ended without a
+            person; 0 on a real arm.
         kernel, vision_scale, vision_clip, reference_period_s: See `RewardConfig`.
 
     """
@@ -45,6 +47,7 @@ class EnvConfig:
     image_margin_s: float = 0.006
     settle_frames: int = 3
     reset_timeout_s: float = 15.0
+    max_auto_recoveries: int = 0
     kernel: str = "tents"
     vision_scale: float = 800.0
     vision_clip: float = 4.0
@@ -57,7 +60,7 @@ class EnvConfig:
             "vision_clip",
             "vision_scale",
         }
-        may_be_zero.add("reference_period_s")
+        may_be_zero |= {"reference_period_s", "max_auto_recoveries"}
         for name, value in vars(self).items():
             if isinstance(value, str):
                 continue

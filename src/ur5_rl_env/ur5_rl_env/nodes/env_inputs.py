@@ -1,0 +1,115 @@
+"""What the environment hears: each callback replaces the newest value of something."""
+
+import time
+
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+
+from ur5_rl_env.core.env_config import EnvConfig
+from ur5_rl_env.core.episode import Answer
+from ur5_rl_env.core.rate import Rate
+from ur5_rl_env.core.sensors import NANOSECONDS, Sensors
+from ur5_rl_env.nodes import env_convert as convert
+from ur5_rl_interfaces.msg import Action, ArmStatus, TargetState
+from ur5_rl_ros import qos
+
+READY_STATES = (
+    ArmStatus.IDLE,
+    ArmStatus.MOVING,
+    ArmStatus.MOVING_TO_START,
+    ArmStatus.STALE,
+)
+ARM_SILENCE_NS = NANOSECONDS
+
+
+class EnvInputs:
+    """Subscriptions of the environment and what came of them.
+
+    Written by the callback thread, read by the loop thread; every field is replaced by
+    one assignment.
+
+    Attributes:
+        sensors: Newest joint sample and images.
+        answer: Newest answer of the actor to this run's observations.
+        num_images: Images received and understood.
+        refused: Messages that were not.
+    """
+
+    def __init__(self, node: Node, config: EnvConfig, run_id: int) -> None:
+        self.sensors = Sensors(config)
+        self.answer: Answer | None = None
+        self.num_images = 0
+        self.refused = 0
+        self.joint_state_rate, self.image_rate = Rate(), Rate()
+        self._run_id = run_id
+        self._arm: ArmStatus | None = None
+        self._arm_arrival_ns = 0
+        self._last_refusal = ""
+        self._log = node.get_logger()
+        listen = node.create_subscription
+        listen(JointState, "joint_states", self.on_joint_state, qos.SENSOR)
+        listen(Image, "image_raw", self.on_image, qos.SENSOR)
+        listen(Action, "action", self.on_action, qos.COMMAND)
+        listen(ArmStatus, "arm_status", self._on_arm_status, qos.STATUS)
+        listen(TargetState, "target_state", self._on_target_state, qos.SENSOR)
+
+    def on_joint_state(self, msg: JointState) -> None:
+        arrival_ns = time.monotonic_ns()
+        self.joint_state_rate.count(arrival_ns)
+        try:
+            self.sensors.on_joint_sample(convert.joint_sample(msg, arrival_ns))
+        except ValueError as error:
+            self._refuse(error)
+
+    def on_image(self, msg: Image) -> None:
+        arrival_ns = time.monotonic_ns()
+        self.image_rate.count(arrival_ns)
+        try:
+            self.sensors.on_frame(convert.frame(msg, self.num_images + 1, arrival_ns))
+            self.num_images += 1
+        except ValueError as error:
+            self._refuse(error)
+
+    def on_action(self, msg: Action) -> None:
+        try:
+            if msg.run_id == self._run_id:
+                self.answer = convert.answer(msg)
+        except ValueError as error:
+            self._refuse(error)
+
+    def _on_arm_status(self, msg: ArmStatus) -> None:
+        self._arm, self._arm_arrival_ns = msg, time.monotonic_ns()
+
+    def _on_target_state(self, _msg: TargetState) -> None:
+        self.sensors.on_target(time.monotonic_ns())
+
+    def _refuse(self, error: ValueError) -> None:
+        self.refused += 1
+        self._last_refusal = str(error)
+        self._log.warning(f"refused: {error}", throttle_duration_sec=10.0)
+
+    def fault(self) -> str:
+        """Return what keeps an episode from running; "" if nothing does."""
+        now_ns, arm = time.monotonic_ns(), self._arm
+        if arm is None:
+            return "arm_status has not been heard yet"
+        if now_ns - self._arm_arrival_ns > ARM_SILENCE_NS:
+            return f"arm_status has been silent for {ARM_SILENCE_NS / NANOSECONDS} s"
+        if arm.state not in READY_STATES:
+            return f"arm: {arm.cause}"
+        fault = self.sensors.fault(now_ns)
+        if fault and self._last_refusal:
+            fault += f" (last refused: {self._last_refusal})"
+        return fault
+
+    @property
+    def is_protectively_stopped(self) -> bool:
+        """Whether the arm says that its robot has stopped itself."""
+        arm = self._arm
+        return arm is not None and arm.state == ArmStatus.PROTECTIVE_STOP
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a safety limit reduced the arm's newest command."""
+        arm = self._arm
+        return arm is not None and bool(any(arm.limited))
