@@ -180,7 +180,7 @@ def test_other_sizes_earn_the_same(size):
 
 
 def test_a_step_is_fast_enough_to_train_with():
-    """Measured: 2300 steps a second of one core; a third of it must always be there."""
+    """Measured: 2400 steps a second of one core; a third of it must always be there."""
     some_world = world("tracking")
     some_world.reset(1)
     rng = np.random.default_rng(0)

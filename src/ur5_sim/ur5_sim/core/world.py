@@ -1,7 +1,7 @@
 """The whole simulated world in one object, without ROS and without a clock.
 
 Arm, target, screen, camera and reward, stepped by action periods: the same parts that the
-graph runs in processes of their own, here with ideal timing. About 3000 steps a second on
+graph runs in processes of their own, here with ideal timing. About 2400 steps a second on
 one core at 160 x 90; call `cv2.setNumThreads(1)` to keep OpenCV to that core.
 
     world = World(WorldConfig(motion=MotionConfig(motion="tracking")))
