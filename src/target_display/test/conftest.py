@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+
 from ur5_rl_ros.testing import ros, ros_domain, spin_until  # noqa: F401
 
 settings.register_profile("shared machine", deadline=None, max_examples=50)

@@ -14,15 +14,15 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.parameter import Parameter
+
 from target_display.core.motion import MotionConfig, trajectory
 from target_display.nodes.display_node import DisplayNode
-from ur5_rl_ros.process import Stop
-from ur5_rl_ros.shared_array import SharedArrayReader
-from ur5_rl_ros.testing import node_environment
-
 from ur5_rl_interfaces.msg import TargetState
 from ur5_rl_interfaces.srv import ResetTarget
 from ur5_rl_ros import qos
+from ur5_rl_ros.process import Stop
+from ur5_rl_ros.shared_array import SharedArrayReader
+from ur5_rl_ros.testing import node_environment
 
 
 class Audience:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from target_display.core.drawing import Canvas
 
 xs, ys = st.floats(8.0, 152.0), st.floats(8.0, 82.0)

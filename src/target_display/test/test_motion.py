@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from target_display.core.config import DisplayConfig
 from target_display.core.motion import (
     HEIGHT_UNITS,

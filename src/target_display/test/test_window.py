@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 import rclpy
-from ur5_rl_ros.testing import node_environment
 
 from ur5_rl_interfaces.msg import TargetState
 from ur5_rl_ros import qos
+from ur5_rl_ros.testing import node_environment
 
 SPEED_UNITS_S = 25.0
 SCALE = 4.0  # px per unit of a 640 x 360 window
@@ -45,8 +45,8 @@ def start(xvfb, ros_domain):
 
     yield start
     for process in processes:
-        process.kill()
-        process.communicate()
+        process.terminate()
+        process.communicate(timeout=5.0)
 
 
 def dot(pixels):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from target_display.core.drawing import Canvas
 from ur5_rl_env.core.kinematics import position_of_tool0, transform_of_tool0
 from ur5_rl_env.core.reward import mask_pixels

@@ -16,8 +16,10 @@ from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
+
 from target_display.core.drawing import Canvas
 from ur5_rl_env.core.task import START_POSE_RAD
+from ur5_rl_ros import qos
 from ur5_rl_ros.image_bridge import imgmsg_to_cv2
 from ur5_rl_ros.process import Stop
 from ur5_rl_ros.shared_array import SharedArrayWriter
@@ -25,8 +27,6 @@ from ur5_rl_ros.testing import node_environment
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.nodes.camera_node import CameraNode
-
-from ur5_rl_ros import qos
 
 SCREEN_SHAPE = (360, 640, 4)
 

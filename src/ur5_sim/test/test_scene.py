@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ur5_rl_env.core.kinematics import transform_of_tool0
 from ur5_rl_env.core.task import JOINT_LOWER_RAD, JOINT_UPPER_RAD, START_POSE_RAD
 from ur5_sim.core.painting import NEAR_M, box_around, clip_near

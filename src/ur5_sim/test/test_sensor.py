@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from target_display.core.drawing import Canvas
 from ur5_rl_env.core.reward import mask_pixels
 from ur5_rl_env.core.task import START_POSE_RAD

@@ -5,6 +5,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+
 from target_display.core.motion import MotionConfig, trajectory
 from ur5_rl_env.core import task
 from ur5_rl_env.core.arm_config import ArmConfig

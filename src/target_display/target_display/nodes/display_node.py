@@ -12,11 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from rclpy.node import Node
-from ur5_rl_ros.deadline import NANOSECONDS, Pace
-from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
-from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import Stop, run
-from ur5_rl_ros.shared_array import SharedArrayWriter
 
 from target_display.core.config import DisplayConfig
 from target_display.core.drawing import Canvas, Rectangle
@@ -25,6 +20,11 @@ from target_display.nodes.screen import open_screen
 from ur5_rl_interfaces.msg import TargetState
 from ur5_rl_interfaces.srv import ResetTarget
 from ur5_rl_ros import qos
+from ur5_rl_ros.deadline import NANOSECONDS, Pace
+from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
+from ur5_rl_ros.params import load_config
+from ur5_rl_ros.process import Stop, run
+from ur5_rl_ros.shared_array import SharedArrayWriter
 
 RESET_TIMEOUT_S = 0.5  # the loop draws every 17 ms
 

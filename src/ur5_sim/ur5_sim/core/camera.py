@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from target_display.core.drawing import Pixels
 
+from target_display.core.drawing import Pixels
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.painting import box_around, outline, paint_picture, paint_polygon
 from ur5_sim.core.scene import View, view_from

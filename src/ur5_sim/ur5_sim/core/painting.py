@@ -4,8 +4,8 @@ import math
 
 import cv2
 import numpy as np
-from target_display.core.drawing import Pixels
 
+from target_display.core.drawing import Pixels
 from ur5_sim.core.scene import Array
 
 Colour = tuple[int, ...]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ur5_rl_env.core.kinematics import pose_of_tool0
 
 Array = NDArray[np.float64]

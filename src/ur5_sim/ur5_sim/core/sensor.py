@@ -4,8 +4,8 @@ import random
 
 import cv2
 import numpy as np
-from target_display.core.drawing import Pixels
 
+from target_display.core.drawing import Pixels
 from ur5_sim.core.camera_config import CameraConfig
 
 NOISE_FRAMES = 4  # worth of noise that is drawn in advance

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from target_display.core.drawing import Canvas, Pixels
 from target_display.core.motion import MotionConfig, Target, trajectory
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.reward import Reward, RewardConfig
 from ur5_rl_env.core.safety import limited_velocity
 from ur5_rl_env.core.task import NUM_ACTIONS
-
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.plant import Plant

@@ -13,13 +13,13 @@ import cv2
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+
+from ur5_rl_ros import qos
 from ur5_rl_ros.deadline import NANOSECONDS, Pace
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
 from ur5_rl_ros.image_bridge import cv2_to_imgmsg
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, run
-
-from ur5_rl_ros import qos
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.sensor import Pixels, Sensor

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ur5_rl_ros.deadline import NANOSECONDS
 from ur5_rl_ros.shared_array import SharedArrayReader
 
