@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork, initialise_
 from sac_learner.core.parameters import encode_policy, parameters_of
+from sac_learner.nodes import actor_convert as convert
 from sac_learner.nodes.actor_node import ActorNode
 from safetensors.torch import save
 from ur5_rl_env.core.task import START_POSE_RAD
@@ -237,6 +238,12 @@ def test_fault_an_observation_is_answered_once_and_none_out_of_order(
     answered(neighbours, spin_until, 0, episode=2)
     answered(neighbours, spin_until, 0, run_id=8)
     assert [command.sequence for command in neighbours.commands] == [1, 2, 3]
+
+
+def test_fault_too_few_bytes_are_refused_by_name():
+    msg = Observation(channels=9, height=HEIGHT, width=WIDTH)
+    with pytest.raises(ValueError, match="must have 32400 bytes, got 0"):
+        convert.observation(msg, HEIGHT, WIDTH)
 
 
 class Slow:

@@ -117,6 +117,17 @@ def test_the_filter_finds_position_and_speed_of_a_moving_dot(speed):
     np.testing.assert_allclose(found.position, camera + rotation @ place, atol=0.005)
 
 
+def test_fault_a_dot_cut_by_the_edge_keeps_its_distance():
+    found = DotFilter(position_gain=0.5, velocity_gain=0.1)
+    ray = np.array([0.1, 0.0, 1.0])
+    found.update(START, Sighting(ray, 0.6, is_whole=True), 0.04)
+    found.update(START, Sighting(ray, 0.9, is_whole=False), 0.04)
+    rotation, camera = optical_pose(START)
+    assert rotation[:, 2] @ (found.position - camera) == pytest.approx(0.6)
+    found.update(START, Sighting(ray, 0.9, is_whole=True), 0.04)
+    assert rotation[:, 2] @ (found.position - camera) == pytest.approx(0.75)
+
+
 # The policy
 
 
@@ -175,6 +186,39 @@ def test_fault_a_lost_dot_holds_the_arm_still():
     lost = policy.act(observe(picture(), step=1))
     np.testing.assert_array_equal(lost, np.zeros(5))
     assert np.abs(policy.act(observe(picture((30, 20, 5.0)), step=2))).max() > 0.5
+
+
+def test_a_dot_that_was_lost_is_found_anew_wherever_it_is():
+    fresh, used = ServoPolicy(ServoConfig()), ServoPolicy(ServoConfig())
+    for step, dot in enumerate([(130, 70, 8.0), (120, 70, 8.0), None]):
+        used.act(observe(picture(dot), step=step))
+        fresh.act(observe(picture(), step=step))
+    seen = observe(picture((30, 20, 5.0)), step=3)
+    np.testing.assert_array_equal(used.act(seen), fresh.act(seen))
+
+
+def test_an_image_is_read_from_where_the_arm_was_when_it_was_taken():
+    # Without filters, an action says where the joints should end up: q + way.
+    config = ServoConfig(
+        image_latency_s=0.04, motion_latency_s=0.0, position_gain=1.0, velocity_gain=0.0,
+        min_forward_share=1.0,
+    )  # fmt: skip
+    policy, image = ServoPolicy(config), picture((85, 44, 10.8))
+    moved = START + np.array([0.01, 0.01, 0.0, -0.01, -0.01])
+    ends = [
+        q + policy.act(observe(image, q, step)) * 0.7 / config.gain_per_s
+        for step, q in enumerate([START, moved])
+    ]
+    assert np.abs(ends[0] - START).max() > 0.01
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-5)
+
+
+def test_the_camera_aims_ahead_of_a_moving_dot():
+    still, moving = ServoPolicy(ServoConfig()), ServoPolicy(ServoConfig())
+    for step in range(20):
+        ahead = moving.act(observe(picture((70 + step, 45, 8.0)), step=step))
+        behind = still.act(observe(picture((89, 45, 8.0)), step=step))
+    assert camera_after(ahead)[0] > camera_after(behind)[0] + 0.001
 
 
 def test_a_new_episode_forgets_the_old_dot():

@@ -11,12 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ur5_rl_env.core.task import (
-    ACCELERATION_RAD_S2,
-    MAX_JOINT_SPEED_RAD_S,
-    NUM_ACTIONS,
-    START_POSE_RAD,
-)
+from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S, NUM_ACTIONS, START_POSE_RAD
 
 from sac_learner.core.dot import DotFilter, Optics, optical_pose, sight_dot
 from sac_learner.core.level_arm import level_joints
@@ -38,10 +33,11 @@ class ServoConfig:
         goal_dot_width: Diameter of a dot that is near enough, as a part of the image's
             width: 0.135 is 370 px of 160 x 90, a tenth more than the reward asks for.
         max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
-        braking_rad_s2: Deceleration that the approach to the goal plans with.
-        gain_per_s: Speed per way left, at the end of the approach.
+        gain_per_s: Joint speed per way left, up to the maximum.
         image_latency_s: From the exposure to the observation, roughly.
         motion_latency_s: From the observation to the arm's answer, roughly.
+        lead_s: How far ahead of a moving dot the camera aims: these latencies, and what
+            the arm lags behind for want of acceleration.
         aside_m: Of the way forwards, the share exp(-distance of the dot from the middle /
             aside_m) is gone at once, but at least `min_forward_share`: first the middle,
             whose weight in the reward is largest, then nearer.
@@ -53,10 +49,10 @@ class ServoConfig:
     optics: Optics = Optics()
     goal_dot_width: float = 0.135
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
-    braking_rad_s2: float = 0.9 * ACCELERATION_RAD_S2
-    gain_per_s: float = 6.0
+    gain_per_s: float = 5.0
     image_latency_s: float = 0.03
     motion_latency_s: float = 0.04
+    lead_s: float = 0.12
     aside_m: float = 0.03
     min_forward_share: float = 0.3
     position_gain: float = 0.5
@@ -85,7 +81,7 @@ class ServoPolicy:
         qd = (self._joints[-1] - self._joints[-2]) / period_s
         q_soon = self._joints[-1] + qd * self._config.motion_latency_s
         speeds = self._speeds_towards(dot, q_soon) / self._config.max_joint_speed_rad_s
-        # All joints together: one that is cut alone would turn the camera.
+        # All joints shrink together: one that is cut alone would turn the camera.
         return (speeds / max(1.0, float(np.abs(speeds).max()))).astype(np.float32)
 
     def _remember(self, observation: Observation) -> None:
@@ -105,19 +101,9 @@ class ServoPolicy:
 
     def _speeds_towards(self, dot: Array, q: Array) -> Array:
         """Return joint speeds [rad/s], shape (5,), that bring the dot into the middle."""
-        config, velocity = self._config, self._dot.velocity
-        lead_s = config.image_latency_s + config.motion_latency_s
-        goal = self._next_goal(dot + velocity * lead_s, q)
-        q_goal = level_joints(goal)
-        follow = (level_joints(goal + velocity * lead_s) - q_goal) / lead_s
-        way = q_goal - q
-        longest = max(float(np.abs(way).max()), 1e-9)
-        speed = min(
-            config.gain_per_s * longest,
-            math.sqrt(2.0 * config.braking_rad_s2 * longest),
-            config.max_joint_speed_rad_s,
-        )
-        return way * (speed / longest) + follow
+        ahead = dot + self._dot.velocity * self._config.lead_s
+        way: Array = level_joints(self._next_goal(ahead, q)) - q
+        return self._config.gain_per_s * way
 
     def _next_goal(self, dot: Array, q: Array) -> Array:
         """Return where tool0 should go now [m], shape (3,)."""
