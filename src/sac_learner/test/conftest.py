@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+
 from sac_learner.core.networks import NetworkConfig
 from sac_learner.core.time_step import TimeStep
 from ur5_rl_ros.testing import ros, ros_domain, spin_until  # noqa: F401

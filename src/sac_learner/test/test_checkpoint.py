@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import sac_learner.core
 import torch
+
+import sac_learner.core
 from sac_learner.core.checkpoint import (
     RunState,
     checkpoint_paths,

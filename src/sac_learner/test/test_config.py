@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from sac_learner.core.config import LearnerConfig
 from ur5_rl_ros.params import config_from_values, values_for_node
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from sac_learner.core.frame_store import BLOCK_FRAMES, FrameStore
 
 

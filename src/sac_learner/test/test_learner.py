@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from sac_learner.core.checkpoint import read_policy, replay_dir
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.learner import Learner
@@ -79,8 +80,8 @@ def test_the_resumed_sampler_draws_what_the_first_would_have(config, counter_env
         feed(learner, counter_environment().steps(53), transitions=47)
         learner.save()
     rows = []
-    for _ in range(2):
-        again = Learner(config)
+    for other_seed in (1, 2):
+        again = Learner(replace(config, seed=other_seed))
         again.resume()
         with again.sampler:
             again.sampler.offer(counter_environment(run_id=2).advance())

@@ -10,13 +10,13 @@ import time
 import numpy as np
 import pytest
 import rclpy
+
 from sac_learner.core.checkpoint import newest_checkpoint
 from sac_learner.core.parameters import EncodedPolicy, decode_policy
 from sac_learner.nodes.learner_convert import time_step
-from ur5_rl_ros.testing import node_environment
-
 from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
 from ur5_rl_ros import qos
+from ur5_rl_ros.testing import node_environment
 
 STARTS = 30
 SMALL = {

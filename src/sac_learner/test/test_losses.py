@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sac_learner.core.losses import (
     actor_loss,
     critic_loss,

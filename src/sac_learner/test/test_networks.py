@@ -5,6 +5,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F  # noqa: N812
+
 from sac_learner.core.networks import (
     Actor,
     Encoder,
@@ -15,7 +17,6 @@ from sac_learner.core.networks import (
     centre_crop,
     initialise_,
 )
-from torch.nn import functional as F  # noqa: N812
 
 
 def frames(config, batch=2, seed=0):

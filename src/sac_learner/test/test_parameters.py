@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load, save
+
 from sac_learner.core.networks import PolicyNetwork
 from sac_learner.core.parameters import decode_policy, encode_policy, parameters_of
-from safetensors.torch import load, save
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import pytest
+
 from sac_learner.nodes.periods import Due, Stopwatch
 
 

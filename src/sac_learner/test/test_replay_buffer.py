@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sac_learner.core.batch import empty_batch
 from sac_learner.core.replay_buffer import Added, ReplayBuffer
 
@@ -146,17 +147,32 @@ def test_fault_no_transition_across_runs(network, counter_environment, read_imag
     assert_happened(draw(buffer, network, 100), first, read_image)
 
 
-def test_fault_a_restarted_camera_does_not_show_old_frames(
-    network, counter_environment, read_image
-):
+def test_fault_a_restarted_camera_does_not_show_old_frames(network, counter_environment):
     buffer, first = make(network), counter_environment(run_id=1, camera_start=1)
-    for step in first.steps(5):
+    for step in first.steps(3):  # the newest stack is 3, 4, 5
         buffer.add(step)
     again = counter_environment(run_id=2, camera_start=1)  # the same numbers, another run
-    again.advance()
-    without_frames = again.advance()
-    assert buffer.add(without_frames) is Added.INCOMPLETE
-    assert len(buffer) == 4
+    lost = [again.advance(), again.advance()]
+    without_its_stack = again.advance()
+    assert without_its_stack.stack_ids == (3, 4, 5) and len(lost) == 2
+    assert buffer.add(without_its_stack) is Added.INCOMPLETE
+    assert len(buffer) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"run_id": 9}, {"sequence": 9}, {"episode": 9}, {"step": 9}, {"is_first": True}],
+)
+def test_fault_a_step_out_of_line_follows_nothing(counter_environment, change):
+    first, second = counter_environment().steps(2)
+    assert second.follows(first)
+    assert not replace(second, **change).follows(first)
+
+
+def test_fault_nothing_follows_the_last_step_of_an_episode(counter_environment):
+    first, second = counter_environment().steps(2)
+    assert not second.follows(replace(first, is_last=True))
+    assert not second.follows(None)
 
 
 def test_fault_duplicates_are_refused(network, counter_environment):

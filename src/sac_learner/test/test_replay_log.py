@@ -2,6 +2,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+
 from sac_learner.core.replay_log import ReplayLog, read_segment
 from sac_learner.core.time_step import TimeStep
 

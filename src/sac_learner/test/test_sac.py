@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from sac_learner.core.batch import empty_batch, to_tensors
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.sac import Sac
@@ -42,7 +43,8 @@ def changed(module, before):
 def test_the_critic_update_trains_encoder_and_critics_and_nothing_else():
     sac = Sac(CONFIG)
     before = {name: weights(module) for name, module in sac.modules.items()}
-    sac.update_critic(to_tensors(random_batch(), sac.device))
+    latent = sac.update_critic(to_tensors(random_batch(), sac.device))
+    assert not latent.requires_grad
     policy = changed(sac.policy, before["policy"])
     assert policy and all(name.startswith("encoder") for name in policy)
     assert len(policy) == len(list(sac.policy.encoder.parameters()))

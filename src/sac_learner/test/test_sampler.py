@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.replay_log import ReplayLog

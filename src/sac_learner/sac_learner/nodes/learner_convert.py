@@ -1,12 +1,12 @@
 """Between messages and core types, for the learner."""
 
 import numpy as np
-from ur5_rl_ros.image_bridge import bytes_of
 
 from sac_learner.core.learner import Learner
 from sac_learner.core.parameters import EncodedPolicy
 from sac_learner.core.time_step import COLOURS, TimeStep
 from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
+from ur5_rl_ros.image_bridge import bytes_of
 
 
 def time_step(message: Transition) -> TimeStep:

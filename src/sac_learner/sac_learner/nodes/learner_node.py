@@ -9,8 +9,6 @@ import time
 
 import torch
 from rclpy.node import Node
-from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
-from ur5_rl_ros.params import load_config
 
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.learner import Learner
@@ -18,6 +16,8 @@ from sac_learner.nodes.learner_convert import policy_message, status_message, ti
 from sac_learner.nodes.periods import Due, Stopwatch
 from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
 from ur5_rl_ros import process, qos
+from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
+from ur5_rl_ros.params import load_config
 
 STATUS_PERIOD_S = 1.0
 WAIT_S = 0.005  # for new transitions, when the update-to-data ratio is used up
