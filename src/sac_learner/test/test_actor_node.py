@@ -16,14 +16,13 @@ import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from safetensors.torch import save
+
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork, initialise_
 from sac_learner.core.parameters import encode_policy, parameters_of
 from sac_learner.nodes import actor_convert as convert
 from sac_learner.nodes.actor_node import ActorNode
-from safetensors.torch import save
 from ur5_rl_env.core.task import START_POSE_RAD
-from ur5_rl_ros.testing import node_environment
-
 from ur5_rl_interfaces.msg import (
     Action,
     JointVelocityCommand,
@@ -31,6 +30,7 @@ from ur5_rl_interfaces.msg import (
     PolicyParameters,
 )
 from ur5_rl_ros import qos
+from ur5_rl_ros.testing import node_environment
 
 HEIGHT, WIDTH = 45, 80
 SHAPE = NetworkConfig(height=HEIGHT, width=WIDTH, hidden_size=16)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.observation import Observation
 from sac_learner.core.observation_gate import ObservationGate

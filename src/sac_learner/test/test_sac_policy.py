@@ -8,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save
+
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.checkpoint import RunState, write_checkpoint
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork, initialise_
@@ -15,7 +17,6 @@ from sac_learner.core.observation import Observation
 from sac_learner.core.parameters import EncodedPolicy, encode_policy, parameters_of
 from sac_learner.core.policies import RandomPolicy, make_policy
 from sac_learner.core.sac_policy import SacPolicy, admit
-from safetensors.torch import save
 
 SHAPE = NetworkConfig(height=45, width=80, hidden_size=16)
 CONFIG = ActorConfig(height=45, width=80, seed=3)

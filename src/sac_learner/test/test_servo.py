@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from sac_learner.core.dot import DotFilter, Optics, Sighting, optical_pose, sight_dot
 from sac_learner.core.level_arm import LONGEST_M, SHORTEST_M, level_joints
 from sac_learner.core.observation import Observation

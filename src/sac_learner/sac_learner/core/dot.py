@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from ur5_rl_env.core.kinematics import pose_of_tool0
 from ur5_rl_env.core.reward import red_mask
 from ur5_rl_env.core.task import START_POSE_RAD

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ur5_rl_env.core.kinematics import A_M, D_M
 from ur5_rl_env.core.task import BOX_LOWER_M, BOX_UPPER_M
 

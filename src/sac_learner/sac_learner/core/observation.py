@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ur5_rl_env.core.task import NUM_ACTIONS, NUM_PROPRIOCEPTION, STACK_FRAMES
 
 COLOURS = 3  # B, G, R

@@ -4,12 +4,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from ur5_rl_env.core.task import NUM_ACTIONS
 
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.dot import Optics
 from sac_learner.core.observation import Observation
 from sac_learner.core.servo import ServoConfig, ServoPolicy
+from ur5_rl_env.core.task import NUM_ACTIONS
 
 Action = NDArray[np.float32]  # fraction of the joint speed limit, in [-1, 1], shape (5,)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ur5_rl_env.core.task import NUM_ACTIONS, NUM_PROPRIOCEPTION
 
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.checkpoint import read_policy
@@ -12,6 +11,7 @@ from sac_learner.core.networks import NetworkConfig, PolicyNetwork
 from sac_learner.core.observation import CHANNELS, Observation
 from sac_learner.core.parameters import EncodedPolicy, decode_policy
 from sac_learner.core.policies import Action, RandomPolicy
+from ur5_rl_env.core.task import NUM_ACTIONS, NUM_PROPRIOCEPTION
 
 WARM_UP_CALLS = 10
 

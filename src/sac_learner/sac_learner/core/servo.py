@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S, NUM_ACTIONS, START_POSE_RAD
 
 from sac_learner.core.dot import DotFilter, Optics, optical_pose, sight_dot
 from sac_learner.core.level_arm import level_joints
 from sac_learner.core.observation import Observation
+from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S, NUM_ACTIONS, START_POSE_RAD
 
 Array = NDArray[np.float64]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from ur5_rl_env.core.task import NUM_ACTIONS, NUM_JOINTS
 
 from sac_learner.core.observation import CHANNELS, Observation
+from ur5_rl_env.core.task import NUM_ACTIONS, NUM_JOINTS
 from ur5_rl_interfaces.msg import Action, JointVelocityCommand
 from ur5_rl_interfaces.msg import Observation as ObservationMsg
 

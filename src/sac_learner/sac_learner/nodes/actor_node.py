@@ -12,9 +12,6 @@ from collections import deque
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
-from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
-from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import run
 
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.observation import Observation
@@ -25,6 +22,9 @@ from ur5_rl_interfaces.msg import Action as ActionMsg
 from ur5_rl_interfaces.msg import JointVelocityCommand, PolicyParameters
 from ur5_rl_interfaces.msg import Observation as ObservationMsg
 from ur5_rl_ros import qos
+from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
+from ur5_rl_ros.params import load_config
+from ur5_rl_ros.process import run
 
 STILL = np.zeros(5, np.float32)
 ONE_SECOND = 25  # observations

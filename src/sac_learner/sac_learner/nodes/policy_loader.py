@@ -6,7 +6,6 @@ from collections import deque
 from typing import NamedTuple
 
 import torch
-from ur5_rl_ros.process import SWITCH_INTERVAL_S
 
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.networks import PolicyNetwork
@@ -14,6 +13,7 @@ from sac_learner.core.observation import Observation
 from sac_learner.core.parameters import EncodedPolicy
 from sac_learner.core.sac_policy import admit
 from ur5_rl_interfaces.msg import PolicyParameters
+from ur5_rl_ros.process import SWITCH_INTERVAL_S
 
 
 class Admitted(NamedTuple):
