@@ -1,0 +1,121 @@
+"""Cameras and video files through OpenCV: one image at a time, or an OSError."""
+
+import os
+import time
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ur5_rl_env.core.camera_config import CameraConfig
+from ur5_rl_ros.deadline import Pace
+
+Image = NDArray[np.uint8]
+
+READ_TIMEOUT_S = 1  # of a camera that is there but silent
+BY_ID = Path("/dev/v4l/by-id")
+
+
+class Capture(Protocol):
+    """A source of images."""
+
+    def read(self) -> tuple[Image, int]:
+        """Return the next image, BGR, and when it arrived, steady clock [ns].
+
+        Raises:
+            OSError: there is none: the camera is gone, or silent.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Camera:
+    """A V4L2 device; `read` blocks until its next image."""
+
+    def __init__(self, config: CameraConfig) -> None:
+        self._device = config.device
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(READ_TIMEOUT_S))
+        where = int(config.device) if config.device.isdecimal() else config.device
+        self._video = cv2.VideoCapture(where, cv2.CAP_V4L2)
+        if not self._video.isOpened():
+            raise ConnectionError(
+                f"camera {config.device} cannot be opened: is it in use?"
+            )
+        for name, value in self._settings(config):
+            self._video.set(name, value)
+
+    def _settings(self, config: CameraConfig) -> list[tuple[int, float]]:
+        settings: list[tuple[int, float]] = []
+        if config.fourcc:
+            code = cv2.VideoWriter.fourcc(*config.fourcc)
+            settings.append((cv2.CAP_PROP_FOURCC, code))
+        settings += [
+            (cv2.CAP_PROP_FRAME_WIDTH, config.capture_width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, config.capture_height),
+            (cv2.CAP_PROP_FPS, config.capture_hz),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),  # the newest image, not a queue of old ones
+        ]
+        if config.exposure:
+            manual = 1.0  # V4L2_EXPOSURE_MANUAL
+            settings.append((cv2.CAP_PROP_AUTO_EXPOSURE, manual))
+            settings.append((cv2.CAP_PROP_EXPOSURE, config.exposure))
+        return settings
+
+    def read(self) -> tuple[Image, int]:
+        is_grabbed = self._video.grab()
+        arrival_ns = time.monotonic_ns()
+        has_image, image = self._video.retrieve() if is_grabbed else (False, None)
+        if not has_image:
+            raise ConnectionError(f"camera {self._device} gives no image")
+        return image, arrival_ns
+
+    def close(self) -> None:
+        self._video.release()
+
+
+class VideoFile:
+    """A video file at its own rate, over and over."""
+
+    def __init__(self, config: CameraConfig) -> None:
+        self._path = config.device
+        self._video = cv2.VideoCapture(config.device)
+        if not self._video.isOpened():
+            raise ConnectionError(f"video file {config.device} cannot be read")
+        self._pace = Pace(1.0 / (self._video.get(cv2.CAP_PROP_FPS) or config.capture_hz))
+
+    def read(self) -> tuple[Image, int]:
+        self._pace.sleep()
+        has_image, image = self._video.read()
+        if not has_image:
+            self._video.set(cv2.CAP_PROP_POS_FRAMES, 0)
+            has_image, image = self._video.read()
+        if not has_image:
+            raise ConnectionError(f"video file {self._path} has no image")
+        return image, time.monotonic_ns()
+
+    def close(self) -> None:
+        self._video.release()
+
+
+def open_capture(config: CameraConfig) -> Capture:
+    """Open what `config.device` names.
+
+    Raises:
+        OSError: it is not there, or cannot be opened; says what there is.
+    """
+    device = config.device
+    path = Path(f"/dev/video{device}" if device.isdecimal() else device)
+    if not path.exists():
+        raise FileNotFoundError(f"camera {device} is not there; {_cameras()}")
+    return VideoFile(config) if path.is_file() else Camera(config)
+
+
+def _cameras() -> str:
+    """Name the cameras that this computer has."""
+    devices = sorted(BY_ID.glob("*")) or sorted(Path("/dev").glob("video*"))
+    if not devices:
+        return "this computer has none"
+    return "there are " + ", ".join(str(device) for device in devices)
