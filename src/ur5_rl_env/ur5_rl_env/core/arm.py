@@ -141,9 +141,9 @@ class Arm:
 
     def _fail(self, fault: tuple[ArmState, str] | None) -> Decision:
         if fault:
-            self.state, self.cause = fault
+            self._end_move(success=False, text=fault[1])
+            self._enter(*fault)
         self.needs_rebuild = True
-        self._end_move(success=False, text=self.cause)
         self.inbox.discard()
         self._sent = self._following = STILL
         return Decision(STILL, False, UNLIMITED)

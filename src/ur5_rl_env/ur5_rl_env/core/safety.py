@@ -110,7 +110,8 @@ def limited_velocity(
     brake = ramped(previous, STILL, limits.stop_acceleration_rad_s2 * limits.period_s)
     safe = _stopping_inside(step, previous, brake, q, limits.widened(q))
     pairs = zip(wanted, goal, step, safe, strict=True)
-    limited = tuple(abs(w - g) + abs(s - v) > LIMITED_RAD_S for w, g, s, v in pairs)
+    changes = (abs(w - g) + abs(s - v) for w, g, s, v in pairs)
+    limited = tuple(not change <= LIMITED_RAD_S for change in changes)  # also if NaN
     return (STILL if safe == brake else safe), limited
 
 
@@ -137,9 +138,9 @@ def _stopping_inside(
     if _stops_inside(wanted, q, limits):
         return wanted
     change = limits.stop_acceleration_rad_s2 * limits.period_s
-    turned = _within_range(wanted, q, limits)
-    turned = _along_walls(turned, q, limits)
-    turned = _within_range(turned, q, limits)
+    turned = _along_walls(_within_range(wanted, q, limits), q, limits)
+    fastest = max(map(abs, (*wanted, *previous)))  # no joint gains speed by turning
+    turned = _within_range(clipped(turned, fastest), q, limits)
     turned = _reachable(turned, previous, change)
     return _slowed(turned, brake, q, limits)
 
