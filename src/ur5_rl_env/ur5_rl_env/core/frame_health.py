@@ -48,4 +48,4 @@ def fitted(image: Image, height: int, width: int) -> Image:
 def is_same_shape(image: Image, height: int, width: int) -> bool:
     """Whether the image has the task's ratio of sides, so that nothing is cut off."""
     rows, columns = image.shape[:2]
-    return rows * width == columns * height
+    return bool(rows * width == columns * height)
