@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ur5_rl_bringup.core.film import FilmReel
 from ur5_rl_bringup.core.histogram import Histogram
 from ur5_rl_bringup.core.monitor import Monitor

@@ -18,11 +18,11 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from ur5_rl_ros.image_bridge import cv2_to_imgmsg
-from ur5_rl_ros.testing import node_environment
 
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
+from ur5_rl_ros.image_bridge import cv2_to_imgmsg
+from ur5_rl_ros.testing import node_environment
 
 MODULE = "ur5_rl_bringup.nodes.monitor_node"
 START_S = 20.0

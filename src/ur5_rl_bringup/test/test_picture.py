@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ur5_rl_bringup.core.film import Film
 from ur5_rl_bringup.core.histogram import Histogram
 from ur5_rl_bringup.core.monitor_config import MonitorConfig

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from ur5_rl_bringup.core.monitor_config import MonitorConfig
 from ur5_rl_bringup.core.report import report, write_json
 from ur5_rl_bringup.core.run_record import RunRecord

@@ -91,21 +91,6 @@ def test_a_signal_stops_every_child_and_exits_with_0(tmp_path, number):
     assert not any(is_alive(pid) for pid in pids)
 
 
-def test_the_last_to_stop_outlives_the_others(tmp_path):
-    stops_slowly = GOOD.replace("sys.exit(0)", "(time.sleep(0.5), print('bye'), sys.exit(0))")
-    says_when = GOOD.replace("sys.exit(0)", "(print('asked'), sys.exit(0))")
-    runner = start(
-        tmp_path,
-        child("arm", stops_slowly),
-        child("controller", says_when, "stops_last=True"),
-    )
-    for name in ("arm", "controller"):
-        pid_of(tmp_path / f"{name}.log")
-    runner.send_signal(signal.SIGINT)
-    _, output = finish(runner)
-    assert output.index("[arm] bye") < output.index("[controller] asked")
-
-
 def test_fault_a_killed_child_is_replaced(tmp_path):
     runner = start(tmp_path, child("arm", GOOD))
     first = pid_of(tmp_path / "arm.log")

@@ -17,6 +17,7 @@ from ur5_rl_bringup.options import RunOptions
 # stands between a sample and the arm goes first, what can wait goes last.
 NICE_CONTROL, NICE_SENSOR, NICE_FACE, NICE_LEARNER = -15, -10, 5, 10
 
+LINGER_S = 2.0  # all are asked to stop at once; the arm node needs the robot to brake
 SCREEN_FILE = "screen"
 POSE_FILE = "true_pose"
 
@@ -41,7 +42,6 @@ class Process:
         environment: Variables on top of `ENVIRONMENT`.
         nice: Scheduling priority, -20 (first) to 19 (last); below 0 where it is allowed.
         is_node: Whether it is a ROS node.
-        stops_last: Whether it must outlive the others when all is stopped.
     """
 
     name: str
@@ -52,7 +52,6 @@ class Process:
     environment: Mapping[str, str] = field(default_factory=dict)
     nice: int = 0
     is_node: bool = True
-    stops_last: bool = False
 
     @property
     def module(self) -> str:
@@ -106,10 +105,12 @@ def _controller(options: RunOptions, shared_dir: Path) -> Process:
         name="controller",
         package="ur5_sim",
         executable="controller",
-        parameters={"pose_file": str(shared_dir / POSE_FILE)}
+        parameters={
+            "pose_file": str(shared_dir / POSE_FILE),
+            "linger_s": LINGER_S,
+        }
         | _given(address=options.robot_ip),
         is_node=False,
-        stops_last=True,
         nice=NICE_CONTROL,
     )
 

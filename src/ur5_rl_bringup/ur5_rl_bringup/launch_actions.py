@@ -96,6 +96,7 @@ def _actions(process: Process, options: RunOptions) -> list[Any]:
         parameters=[*map(str, files), dict(process.parameters)],
         additional_env=dict(process.environment),
         prefix=f"nice -n {process.nice}",
+        exec_name=process.name,
         respawn=restarts,
         respawn_delay=RESTART_DELAY_S,
         respawn_max_retries=MAX_RESTARTS,

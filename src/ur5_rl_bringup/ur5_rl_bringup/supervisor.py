@@ -1,8 +1,8 @@
 """Starts the graph's processes, keeps them running, and stops them in order.
 
 Built on asyncio's subprocesses. Each child leads its own session, so that Ctrl-C reaches
-this process alone and the arm is stopped before the controller goes; each child is told
-by the kernel when this process dies, so that none is left behind by a kill -9.
+this process alone and each child hears it once; each child is told by the kernel when
+this process dies, so that none is left behind by a kill -9.
 """
 
 import asyncio
@@ -19,8 +19,7 @@ from pathlib import Path
 from ur5_rl_bringup.graph import OnExit, Process
 from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_OK
 
-STOP_S = 4.2  # for the nodes to say their last word
-LAST_STOP_S = 0.4  # then for those that stop last
+STOP_S = 4.5  # for every process to say its last word
 RESTART_DELAY_S = 0.5
 MAX_RESTARTS = 5  # of one process in RESTART_WINDOW_S; more means that it cannot run
 RESTART_WINDOW_S = 60.0
@@ -59,7 +58,7 @@ class Supervisor:
         failed = asyncio.gather(*tasks)
         failed.add_done_callback(lambda _: self._stopping.set())
         await self._stopping.wait()
-        await self._stop_all()
+        await _interrupt(self._children, STOP_S)
         await asyncio.wait_for(failed, timeout=2.0)
         return self._exit_code
 
@@ -121,12 +120,6 @@ class Supervisor:
                 if self._verbose or not text.startswith(QUIET_PREFIXES):
                     print(text if is_face else f"[{child.process.name}] {text}")
                     sys.stdout.flush()
-
-    async def _stop_all(self) -> None:
-        first = [c for c in self._children if not c.process.stops_last]
-        last = [c for c in self._children if c.process.stops_last]
-        await _interrupt(first, STOP_S)
-        await _interrupt(last, LAST_STOP_S)
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:

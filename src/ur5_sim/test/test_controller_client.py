@@ -13,6 +13,7 @@ from dashboard_client import DashboardClient
 from rtde_control import RTDEControlInterface
 from rtde_io import RTDEIOInterface
 from rtde_receive import RTDEReceiveInterface
+
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_sim.testing import virtual_ur
 

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
+
 from ur5_sim.testing import free_loopback_address, virtual_ur
 
 CONTROLLER = (sys.executable, "-m", "ur5_sim.nodes.controller", "--ros-args")
@@ -156,3 +157,20 @@ def test_fault_too_many_clients_are_turned_away_and_the_others_stay():
         assert last.recv(100) == b""  # closed without a greeting
         stack.close()
         assert robot.state()["robot_mode"] == "RUNNING"
+
+
+def test_asked_to_stop_it_waits_for_who_drives_the_arm():
+    with virtual_ur(linger_s=30.0) as robot:
+        driver = socket.create_connection((robot.address, 30004))
+        robot.wait_until(lambda: robot.state()["rtde_clients"] == 1)
+        robot.process.send_signal(signal.SIGINT)
+        assert robot.state()["tick"] > 0  # it still serves
+        driver.close()
+        assert robot.process.wait(timeout=5.0) == 0
+
+
+def test_fault_a_client_that_stays_does_not_keep_it_for_ever():
+    with virtual_ur(linger_s=0.2) as robot:
+        with socket.create_connection((robot.address, 30004)):
+            robot.process.send_signal(signal.SIGINT)
+            assert robot.process.wait(timeout=5.0) == 0

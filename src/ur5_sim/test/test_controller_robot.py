@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from ur5_sim.core.config import ControllerConfig
 from ur5_sim.core.controller.commands import Command
 from ur5_sim.core.controller.modes import RobotMode, RuntimeState, SafetyMode

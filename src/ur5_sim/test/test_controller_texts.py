@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ur5_rl_env.core.kinematics import position_jacobian, transform_of_tool0
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_sim.core.config import ControllerConfig

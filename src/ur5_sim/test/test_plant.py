@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_sim.core.motion import STILL, ServoMotion, Trapezoid
 from ur5_sim.core.plant import BRAKE_RAD_S2, Plant

@@ -5,6 +5,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ur5_sim.core.config import ControllerConfig
 from ur5_sim.core.controller.frames import FrameType, ProtocolError, frame
 from ur5_sim.core.controller.robot import VirtualRobot

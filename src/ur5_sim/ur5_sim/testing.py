@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ur5_rl_ros.shared_array import SharedArrayReader
 
+from ur5_rl_ros.shared_array import SharedArrayReader
 from ur5_sim.core.config import ControllerConfig
 
 Array = NDArray[np.float64]

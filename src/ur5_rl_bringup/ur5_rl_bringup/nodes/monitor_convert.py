@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
-from ur5_rl_ros.image_bridge import imgmsg_to_cv2
 
 from ur5_rl_bringup.core.samples import (
     ArmSample,
@@ -19,6 +18,7 @@ from ur5_rl_bringup.core.samples import (
     Timing,
 )
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerStatus
+from ur5_rl_ros.image_bridge import imgmsg_to_cv2
 
 T = TypeVar("T")
 MUST_BE_FINITE = ("return_sum", "duration_s", "reset_s")

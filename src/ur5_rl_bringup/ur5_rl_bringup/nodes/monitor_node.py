@@ -15,9 +15,6 @@ from typing import Any
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
-from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import Stop, run
 
 from ur5_rl_bringup.core.monitor import Monitor, Sample
 from ur5_rl_bringup.core.monitor_config import MonitorConfig
@@ -25,6 +22,9 @@ from ur5_rl_bringup.nodes import monitor_convert as convert
 from ur5_rl_bringup.nodes.event_file import event_file
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
+from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
+from ur5_rl_ros.params import load_config
+from ur5_rl_ros.process import Stop, run
 
 INBOX_SAMPLES = 2000  # a minute's worth: drawing takes a second
 POLL_S = 0.1

@@ -28,6 +28,8 @@ class ControllerConfig:
         packet_skip_probability: Part of the state packages that are never sent.
         seed: Of the jitter and the skipping.
         realtime_priority: SCHED_FIFO priority, 0 for the ordinary scheduler.
+        linger_s: Asked to stop, it serves its RTDE clients on for so long: whoever drives
+            the arm brings it to rest first.
     """
 
     address: str = "127.0.0.1"
@@ -43,6 +45,7 @@ class ControllerConfig:
     packet_skip_probability: float = 0.0
     seed: int = 0
     realtime_priority: int = 0
+    linger_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_address()
@@ -53,7 +56,7 @@ class ControllerConfig:
             raise ValueError(
                 f"start_pose_rad must be {NUM_JOINTS} angles within +-2 pi, got {pose}"
             )
-        for name in ("unlock_delay_s", "power_step_s", "packet_jitter_s"):
+        for name in ("unlock_delay_s", "power_step_s", "packet_jitter_s", "linger_s"):
             value = getattr(self, name)
             if not 0.0 <= value <= 60.0:
                 raise ValueError(f"{name} must be in [0, 60], got {value}")

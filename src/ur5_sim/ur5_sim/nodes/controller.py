@@ -9,10 +9,10 @@ asked to stop, 2 when the configuration or a port is wrong. Faults on demand:
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
 from ur5_rl_ros.param_files import config_from_args
-
 from ur5_sim.core.config import ControllerConfig
 from ur5_sim.nodes.controller_server import ControllerServer
 
@@ -23,12 +23,18 @@ class StopFlag:
     """Raised by SIGINT and SIGTERM."""
 
     def __init__(self) -> None:
-        self.is_raised = False
+        self._raised_s: float | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.is_raised = True
+        self._raised_s = self._raised_s or time.monotonic()
+
+    def is_due(self, linger_s: float, is_used: bool) -> bool:
+        """Return whether to stop now: at once if unused, else after `linger_s` [s]."""
+        if self._raised_s is None:
+            return False
+        return not is_used or time.monotonic() - self._raised_s >= linger_s
 
 
 def main() -> None:
@@ -42,7 +48,7 @@ def main() -> None:
             identity = server.robot.identity
             version = ".".join(map(str, identity.version))
             _log(f"UR5 {version} at {config.address}, {identity.frequency_hz} Hz")
-            server.run(lambda: stop.is_raised)
+            server.run(lambda: stop.is_due(config.linger_s, server.has_rtde_clients))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(EXIT_CONFIGURATION)

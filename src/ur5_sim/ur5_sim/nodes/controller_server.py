@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from ur5_rl_ros.shared_array import SharedArrayWriter
-
 from ur5_sim.core.config import ControllerConfig
 from ur5_sim.core.controller.dashboard import Dashboard
 from ur5_sim.core.controller.robot import VirtualRobot
@@ -84,6 +83,11 @@ class ControllerServer:
             self.late_ticks += now_ns - deadline_ns > self._cycle_ns
             self._tick(now_ns)
             deadline_ns += self._cycle_ns
+
+    @property
+    def has_rtde_clients(self) -> bool:
+        """Whether somebody watches or drives the robot."""
+        return any(isinstance(c, RtdeConnection) for c in self._connections.values())
 
     # Link, as the side door commands it -------------------------------------------------
 
