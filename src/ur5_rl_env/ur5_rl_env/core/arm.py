@@ -140,9 +140,9 @@ class Arm:
         self._last_ns = now_ns
 
     def _fail(self, fault: tuple[ArmState, str] | None) -> Decision:
-        if fault:
-            self._end_move(success=False, text=fault[1])
-            self._enter(*fault)
+        state, cause = fault or (self.state, self.cause)
+        self._end_move(success=False, text=cause)
+        self._enter(state, cause)
         self.needs_rebuild = True
         self.inbox.discard()
         self._sent = self._following = STILL
