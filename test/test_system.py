@@ -107,7 +107,7 @@ def _is_moving(run) -> bool:
     [
         ("env_node", "action_perid_s: 0.04", "action_perid_s"),
         ("env_node", "action_period_s: -1.0", "-1.0"),
-        ("env_node", "height: tall", "height must be int"),
+        ("env_node", "height_px: tall", "height_px must be int"),
         ("learner_nod", "seed: 1", "learner_nod"),
         ("actor_node", "field_of_view_deg: 500.0", "field_of_view_deg"),
     ],

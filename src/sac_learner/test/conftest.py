@@ -12,7 +12,7 @@ from ur5_rl_ros.testing import ros, ros_domain, spin_until  # noqa: F401
 
 HEIGHT, WIDTH = 32, 40
 SMALL_NETWORK = NetworkConfig(
-    height=HEIGHT, width=WIDTH, crop_rows=0, crop_columns=1, hidden_size=16,
+    height_px=HEIGHT, width_px=WIDTH, crop_rows=0, crop_columns=1, hidden_size=16,
     strides=(2, 2, 1, 1),
 )  # fmt: skip
 

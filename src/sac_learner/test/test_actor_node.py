@@ -33,8 +33,8 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 
 HEIGHT, WIDTH = 45, 80
-SHAPE = NetworkConfig(height=HEIGHT, width=WIDTH, hidden_size=16)
-SIZE = {"height": HEIGHT, "width": WIDTH}
+SHAPE = NetworkConfig(height_px=HEIGHT, width_px=WIDTH, hidden_size=16)
+SIZE = {"height_px": HEIGHT, "width_px": WIDTH}
 
 
 class Neighbours(Node):
@@ -356,7 +356,8 @@ def noise(policy, rng):
 
 
 def other_image_size(policy, _rng):
-    return encoded(0, policy.version, dataclasses.replace(SHAPE, height=90, width=160))
+    shape = dataclasses.replace(SHAPE, height_px=90, width_px=160)
+    return encoded(0, policy.version, shape)
 
 
 def other_architecture(policy, rng):

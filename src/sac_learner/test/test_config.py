@@ -38,13 +38,14 @@ def test_a_preset_gives_every_node_the_same_image(preset):
     nodes = yaml.safe_load((CONFIG_DIR / preset).read_text())
     for node in ("/**/env_node", "/**/actor_node"):
         size = nodes[node]["ros__parameters"]
-        assert (size["height"], size["width"]) == (config.height, config.width)
+        wanted = (config.height_px, config.width_px)
+        assert (size["height_px"], size["width_px"]) == wanted
 
 
 def test_the_small_preset_fits_one_thread():
     config = load("learner_cpu.yaml")
     assert config.threads == 1
-    assert (config.height, config.width, config.batch_size) == (45, 80, 64)
+    assert (config.height_px, config.width_px, config.batch_size) == (45, 80, 64)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_the_small_preset_fits_one_thread():
         ("actor_learning_rate", 0.0), ("actor_learning_rate", math.inf),
         ("critic_target_ratio", 2.0), ("updates_per_transition", 0.0),
         ("replay_capacity", 999), ("publish_period_s", 0.0), ("kept_checkpoints", 0),
-        ("precision", "fp16"), ("height", 5), ("run_dir", ""), ("device", "gpu"),
+        ("precision", "fp16"), ("height_px", 5), ("run_dir", ""), ("device", "gpu"),
         ("target_entropy", math.nan), ("strides", (2, 2, 5)),
     ],
 )  # fmt: skip

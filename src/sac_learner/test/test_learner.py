@@ -15,7 +15,7 @@ from sac_learner.core.parameters import decode_policy
 @pytest.fixture
 def config(tmp_path):
     return LearnerConfig(
-        run_dir=str(tmp_path), height=32, width=40, crop_rows=0, crop_columns=1,
+        run_dir=str(tmp_path), height_px=32, width_px=40, crop_rows=0, crop_columns=1,
         strides=(2, 2, 1, 1), hidden_size=16, batch_size=8, learning_starts=20,
         replay_capacity=300, updates_per_transition=0.5,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from ur5_rl_ros.testing import node_environment
 
 STARTS = 30
 SMALL = {
-    "height": 32, "width": 40, "crop_rows": 0, "crop_columns": 1, "hidden_size": 16,
+    "height_px": 32, "width_px": 40, "crop_rows": 0, "crop_columns": 1, "hidden_size": 16,
     "batch_size": 8, "learning_starts": STARTS, "threads": 1, "publish_period_s": 0.05,
     "strides": "[2, 2, 1, 1]",
 }  # fmt: skip

@@ -44,7 +44,7 @@ def test_the_thesis_shape_by_default():
     strides=st.lists(st.integers(1, 2), min_size=1, max_size=4).map(tuple),
 )  # fmt: skip
 def test_the_promised_feature_map_is_the_real_one(height, width, strides):
-    config = NetworkConfig(height=height, width=width, crop_rows=0, strides=strides)
+    config = NetworkConfig(height_px=height, width_px=width, crop_rows=0, strides=strides)
     x = torch.zeros(1, 9, *config.cropped)
     for stride in strides:
         x = F.conv2d(x, torch.zeros(1, x.shape[1], 3, 3), stride=stride)
@@ -91,7 +91,7 @@ def test_log_std_keeps_its_bounds_however_large_the_features(network):
 
 def test_acting_takes_the_middle_of_the_image(network):
     config = replace(network, crop_rows=1, crop_columns=2)
-    whole = torch.zeros(9, config.height, config.width, dtype=torch.uint8)
+    whole = torch.zeros(9, config.height_px, config.width_px, dtype=torch.uint8)
     whole[:, 1:-1, 2:-2] = 7
     assert (centre_crop(whole, config) == 7).all()
     policy = PolicyNetwork(config)
@@ -103,7 +103,7 @@ def test_acting_takes_the_middle_of_the_image(network):
 
 def test_actions_are_squashed_and_the_mean_needs_no_noise(network):
     policy = PolicyNetwork(network)
-    whole = torch.zeros(9, network.height, network.width, dtype=torch.uint8)
+    whole = torch.zeros(9, network.height_px, network.width_px, dtype=torch.uint8)
     mean = policy.act(whole, torch.zeros(15), torch.zeros(5))
     gaussian = policy(centre_crop(whole, network)[None], torch.zeros(1, 15))
     torch.testing.assert_close(mean, torch.tanh(gaussian.mean)[0])
@@ -142,7 +142,7 @@ def test_architecture_survives_json(network):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("height", 30), ("width", 4000), ("height", 90.0), ("crop_rows", 40),
+        ("height_px", 30), ("width_px", 4000), ("height_px", 90.0), ("crop_rows", 40),
         ("crop_columns", -1), ("hidden_size", 10**9), ("channels", True),
         ("log_std_min", math.nan), ("log_std_max", 5.0), ("strides", ()),
         ("strides", (9,)),
@@ -153,7 +153,7 @@ def test_fault_a_shape_out_of_bounds_is_refused_by_name(field, value):
         NetworkConfig(**{field: value})
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"height": 90}', "null"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"height_px": 90}', "null"])
 def test_fault_another_architecture_text_is_refused(text):
     with pytest.raises(ValueError):
         NetworkConfig.from_json(text)
@@ -161,4 +161,4 @@ def test_fault_another_architecture_text_is_refused(text):
 
 def test_fault_an_image_too_small_for_the_strides_is_refused():
     with pytest.raises(ValueError, match="too small for strides"):
-        NetworkConfig(height=31, width=40, crop_rows=2, strides=(2, 2, 2, 2))
+        NetworkConfig(height_px=31, width_px=40, crop_rows=2, strides=(2, 2, 2, 2))

@@ -98,7 +98,7 @@ def test_fault_other_parameters_than_the_architecture_says(encoded, change, comp
         decode_policy(resealed(encoded, change))
 
 
-@pytest.mark.parametrize("architecture", ["", "{}", "not json", '{"height": "x"}'])
+@pytest.mark.parametrize("architecture", ["", "{}", "not json", '{"height_px": "x"}'])
 def test_fault_an_architecture_that_makes_no_sense(encoded, architecture):
     with pytest.raises(ValueError, match="architecture of policy 3"):
         decode_policy(replace(encoded, architecture=architecture))

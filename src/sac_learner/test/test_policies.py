@@ -74,7 +74,7 @@ def test_only_the_learned_policy_imports_torch(name):
         ({"max_observation_age_s": float("inf")}, "max_observation_age_s"),
         ({"max_policy_age_s": -1.0}, "max_policy_age_s"),
         ({"field_of_view_deg": 180.0}, "field_of_view_deg"),
-        ({"height": 0}, "height"),
+        ({"height_px": 0}, "height_px"),
         ({"seed": -1}, "seed"),
         ({"policy": "servo", "checkpoint": "runs/1"}, "acts from no checkpoint"),
     ],

@@ -9,7 +9,7 @@ from sac_learner.core.config import LearnerConfig
 from sac_learner.core.sac import Sac
 
 CONFIG = LearnerConfig(
-    height=32, width=40, crop_rows=0, crop_columns=1, strides=(2, 2, 1, 1),
+    height_px=32, width_px=40, crop_rows=0, crop_columns=1, strides=(2, 2, 1, 1),
     hidden_size=16, batch_size=8, precision="fp32", seed=3,
 )  # fmt: skip
 

@@ -18,8 +18,8 @@ from sac_learner.core.parameters import EncodedPolicy, encode_policy, parameters
 from sac_learner.core.policies import RandomPolicy, make_policy
 from sac_learner.core.sac_policy import SacPolicy, admit
 
-SHAPE = NetworkConfig(height=45, width=80, hidden_size=16)
-CONFIG = ActorConfig(height=45, width=80, seed=3)
+SHAPE = NetworkConfig(height_px=45, width_px=80, hidden_size=16)
+CONFIG = ActorConfig(height_px=45, width_px=80, seed=3)
 
 
 def network(seed=0, shape=SHAPE):
@@ -139,8 +139,8 @@ def test_fault_finite_parameters_whose_answer_is_not_finite_are_refused():
 @pytest.mark.parametrize(
     "change,text",
     [
-        ({"height": 90, "width": 160}, "made for height 90, this actor has 45"),
-        ({"width": 90}, "made for width 90, this actor has 80"),
+        ({"height_px": 90, "width_px": 160}, "made for height_px 90, this actor has 45"),
+        ({"width_px": 90}, "made for width_px 90, this actor has 80"),
         ({"channels": 3}, "made for channels 3, this actor has 9"),
         ({"actions": 6}, "made for actions 6, this actor has 5"),
         ({"proprioception": 12}, "made for proprioception 12, this actor has 15"),

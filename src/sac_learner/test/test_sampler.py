@@ -12,7 +12,7 @@ from sac_learner.core.replay_log import ReplayLog
 from sac_learner.core.sampler import Counts, Sampler
 
 CONFIG = LearnerConfig(
-    height=32, width=40, crop_rows=0, crop_columns=1, strides=(2, 2, 1, 1),
+    height_px=32, width_px=40, crop_rows=0, crop_columns=1, strides=(2, 2, 1, 1),
     hidden_size=16, batch_size=16, learning_starts=20, replay_capacity=200,
     prepared_batches=2,
 )  # fmt: skip

@@ -69,22 +69,14 @@ def test_a_preset_gives_everyone_the_same_image_size(preset):
         for key, entry in yaml.safe_load(path.read_text()).items():
             values.setdefault(key.split("/")[-1], {}).update(entry["ros__parameters"])
     for node in ("camera_node", "env_node", "actor_node", "learner_node"):
-        sizes.add(
-            tuple(
-                v
-                for k, v in sorted(values[node].items())
-                if k in ("height", "width", "height_px", "width_px")
-            )
-        )
+        sizes.add((values[node]["height_px"], values[node]["width_px"]))
     assert len(sizes) == 1
 
 
 def test_fault_a_parameter_file_for_an_unknown_node_is_refused(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("/**/env_nod:\n  ros__parameters:\n    height: 9\n")
-    with pytest.raises(
-        ValueError, match="mine.yaml: no node '/\\*\\*/env_nod'.*env_node"
-    ):
+    path.write_text("/**/env_nod:\n  ros__parameters:\n    seed: 9\n")
+    with pytest.raises(ValueError, match="mine.yaml: no node '.*env_nod'.*env_node"):
         check_node_names(options(), [path])
 
 

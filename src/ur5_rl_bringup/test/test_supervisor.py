@@ -17,7 +17,8 @@ from ur5_rl_bringup.supervisor import Child, Supervisor
 
 def child(name, code, **more):
     process = Process(name=name, package="p", executable="e", **more)
-    return Child(process, (sys.executable, "-c", code), {}, Path(sys.argv[1]) / f"{name}.log")
+    log = Path(sys.argv[1]) / f"{name}.log"
+    return Child(process, (sys.executable, "-c", code), {}, log)
 
 children = [CHILDREN]
 sys.exit(asyncio.run(Supervisor(children, verbose=False).run()))

@@ -81,7 +81,7 @@ def viewer(ros):
 
 @contextmanager
 def running(context, open_capture, ends_with=None, **settings):
-    settings = {"height": 9, "width": 16, "capture_hz": HZ} | settings
+    settings = {"height_px": 9, "width_px": 16, "capture_hz": HZ} | settings
     parameters = [Parameter(name, value=value) for name, value in settings.items()]
     node = CameraNode(open_capture, context=context, parameter_overrides=parameters)
     stop, errors = Stop(), []

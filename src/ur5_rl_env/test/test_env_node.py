@@ -29,7 +29,7 @@ from ur5_rl_ros.image_bridge import cv2_to_imgmsg
 from ur5_rl_ros.process import Stop, spinning_in_background
 
 HEIGHT, WIDTH = 9, 16
-SETTINGS = {"height": HEIGHT, "width": WIDTH, "episode_s": 0.4}
+SETTINGS = {"height_px": HEIGHT, "width_px": WIDTH, "episode_s": 0.4}
 
 
 class Neighbours(Node):
@@ -168,9 +168,10 @@ def test_the_cycle_keeps_its_pace(ros, neighbours, spin_until):
         spin_until(lambda: neighbours.summaries, timeout_s=15.0)
     cycle_ms = np.array(neighbours.summaries[0].cycle_ms)
     assert len(cycle_ms) == 50
-    assert cycle_ms.mean() == pytest.approx(
-        40.0, abs=1.0
-    )  # absolute: lateness adds up to 0
+    assert np.median(cycle_ms) == pytest.approx(40.0, abs=1.0)
+    # Absolute deadlines: what is late now is caught up, or a whole cycle is skipped.
+    cycles = (cycle_ms.sum() - cycle_ms[-1]) / 40.0
+    assert abs(cycles - round(cycles)) < 0.4
 
 
 @pytest.mark.parametrize(

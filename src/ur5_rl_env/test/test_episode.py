@@ -12,7 +12,7 @@ from ur5_rl_env.core.sensors import Frame, JointSample, Snapshot
 from ur5_rl_env.core.task import START_POSE_RAD
 
 MS = 1_000_000
-CONFIG = EnvConfig(height=9, width=16, episode_s=0.4)
+CONFIG = EnvConfig(height_px=9, width_px=16, episode_s=0.4)
 STEPS = 10
 
 
@@ -33,7 +33,8 @@ def answer(episode, step, value=0.5, **more):
 
 
 def episode():
-    reward = Reward(CONFIG.reward(), CONFIG.height, CONFIG.width, CONFIG.action_period_s)
+    size = (CONFIG.height_px, CONFIG.width_px)
+    reward = Reward(CONFIG.reward(), *size, CONFIG.action_period_s)
     return Episode(CONFIG, reward, number=7)
 
 
@@ -175,7 +176,7 @@ def test_recorded_actions_are_those_that_were_executed(late):
         ("action_period_s", 0.0),
         ("episode_s", 0.01),
         ("max_image_age_s", float("nan")),
-        ("height", 0),
+        ("height_px", 0),
         ("image_margin_s", -0.001),
         ("kernel", "gauss"),
         ("vision_clip", -1.0),

@@ -66,7 +66,7 @@ def test_shape_is_compared_as_a_ratio():
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"height": 0}, "height must be in"),
+        ({"height_px": 0}, "height_px must be in"),
         ({"capture_hz": 0.0}, "capture_hz must be positive"),
         ({"latency_s": -0.1}, "latency_s must be in"),
         ({"frozen_frames": 1}, "frozen_frames must be 0 or at least 2"),

@@ -9,8 +9,8 @@ from ur5_rl_env.core.sensors import Frame, JointSample, Sensors
 
 MS = 1_000_000
 CONFIG = EnvConfig(
-    height=9,
-    width=16,
+    height_px=9,
+    width_px=16,
     max_image_age_s=0.12,
     max_joint_state_age_s=0.06,
     max_target_age_s=0.5,
@@ -82,7 +82,7 @@ def test_the_stack_is_the_last_three_images_oldest_first():
 
 
 def test_an_unwatched_target_is_no_fault():
-    free = Sensors(EnvConfig(height=9, width=16, max_target_age_s=0.0))
+    free = Sensors(EnvConfig(height_px=9, width_px=16, max_target_age_s=0.0))
     free.on_joint_sample(joints(100))
     for number in (1, 2, 3):
         free.on_frame(frame(number, 100))

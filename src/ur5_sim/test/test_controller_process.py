@@ -162,7 +162,7 @@ def test_fault_too_many_clients_are_turned_away_and_the_others_stay():
 def test_asked_to_stop_it_waits_for_who_drives_the_arm():
     with virtual_ur(linger_s=30.0) as robot:
         driver = socket.create_connection((robot.address, 30004))
-        robot.wait_until(lambda: robot.state()["rtde_clients"] == 1)
+        robot.wait_until(lambda state: state["rtde_clients"] == 1)
         robot.process.send_signal(signal.SIGINT)
         assert robot.state()["tick"] > 0  # it still serves
         driver.close()
@@ -170,7 +170,9 @@ def test_asked_to_stop_it_waits_for_who_drives_the_arm():
 
 
 def test_fault_a_client_that_stays_does_not_keep_it_for_ever():
-    with virtual_ur(linger_s=0.2) as robot:
-        with socket.create_connection((robot.address, 30004)):
-            robot.process.send_signal(signal.SIGINT)
-            assert robot.process.wait(timeout=5.0) == 0
+    with (
+        virtual_ur(linger_s=0.2) as robot,
+        socket.create_connection((robot.address, 30004)),
+    ):
+        robot.process.send_signal(signal.SIGINT)
+        assert robot.process.wait(timeout=5.0) == 0

@@ -20,8 +20,8 @@ class ActorConfig:
         checkpoint: Directory of a learner's checkpoint: `sac` acts from it alone, by its
             mean action, and hears no learner. "" = from the learner.
         max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
-        height: Rows of a camera frame [px].
-        width: Columns of a camera frame [px].
+        height_px: Rows of a camera frame [px].
+        width_px: Columns of a camera frame [px].
         field_of_view_deg: Of the camera, along a row; `servo` alone needs it.
         dot_radius_m: Of the dot on the monitor; `servo` alone needs it.
         max_observation_age_s: An older observation is not acted on.
@@ -33,8 +33,8 @@ class ActorConfig:
     deterministic: bool = False
     checkpoint: str = ""
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
-    height: int = 90
-    width: int = 160
+    height_px: int = 90
+    width_px: int = 160
     field_of_view_deg: float = 60.0
     dot_radius_m: float = 0.0232
     max_observation_age_s: float = 0.12
@@ -48,8 +48,8 @@ class ActorConfig:
         for name, low, high in (
             ("seed", 0, 2**63 - 1),
             ("max_joint_speed_rad_s", 0.001, math.pi),
-            ("height", 1, 2160),
-            ("width", 1, 3840),
+            ("height_px", 1, 2160),
+            ("width_px", 1, 3840),
             ("field_of_view_deg", 5.0, 150.0),
             ("dot_radius_m", 0.001, 1.0),
             ("max_observation_age_s", 0.001, 1.0),

@@ -21,8 +21,8 @@ class LearnerConfig:
         device: "cpu", or a CUDA device such as "cuda:0".
         threads: Of the numerical kernels; 0 leaves the choice to PyTorch.
         precision: "bf16" (in convolutions and layers; the rest stays fp32) or "fp32".
-        height: Rows of a camera frame [px].
-        width: Columns of a camera frame [px].
+        height_px: Rows of a camera frame [px].
+        width_px: Columns of a camera frame [px].
         crop_rows: Range of the random crop, rows per side [px].
         crop_columns: Range of the random crop, columns per side [px].
         strides: Of the convolutions, one each.
@@ -64,8 +64,8 @@ class LearnerConfig:
     threads: int = 0
     precision: str = "bf16"
 
-    height: int = 90
-    width: int = 160
+    height_px: int = 90
+    width_px: int = 160
     crop_rows: int = 1
     crop_columns: int = 2
     strides: tuple[int, ...] = (2, 2, 2, 1)
@@ -133,8 +133,8 @@ class LearnerConfig:
     def network(self) -> NetworkConfig:
         """Shape of the policy network."""
         return NetworkConfig(
-            height=self.height,
-            width=self.width,
+            height_px=self.height_px,
+            width_px=self.width_px,
             crop_rows=self.crop_rows,
             crop_columns=self.crop_columns,
             strides=self.strides,

@@ -23,8 +23,8 @@ class NetworkConfig:
     """Shape of the policy network: all that an actor needs to rebuild it.
 
     Attributes:
-        height: Rows of a camera frame, before the crop [px].
-        width: Columns of a camera frame, before the crop [px].
+        height_px: Rows of a camera frame, before the crop [px].
+        width_px: Columns of a camera frame, before the crop [px].
         crop_rows: Rows cut off at the top and at the bottom [px].
         crop_columns: Columns cut off at the left and at the right [px].
         channels: Bytes per pixel times frames in the stack.
@@ -36,8 +36,8 @@ class NetworkConfig:
         log_std_max: Upper bound of the log of the standard deviation.
     """
 
-    height: int = 90
-    width: int = 160
+    height_px: int = 90
+    width_px: int = 160
     crop_rows: int = 1
     crop_columns: int = 2
     channels: int = 9
@@ -50,10 +50,10 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("height", 31, 2160),
-            ("width", 31, 3840),
-            ("crop_rows", 0, self.height // 4),
-            ("crop_columns", 0, self.width // 4),
+            ("height_px", 31, 2160),
+            ("width_px", 31, 3840),
+            ("crop_rows", 0, self.height_px // 4),
+            ("crop_columns", 0, self.width_px // 4),
             ("channels", 1, 64),
             ("proprioception", 1, 256),
             ("actions", 1, 64),
@@ -73,14 +73,14 @@ class NetworkConfig:
             raise ValueError(f"strides must be 1 to 8 of 1..4, got {self.strides}")
         if min(self.feature_map) < 2:
             raise ValueError(
-                f"height {self.height} and width {self.width} less crop leave "
-                f"{self.cropped}: too small for strides {self.strides}"
+                f"height_px {self.height_px} and width_px {self.width_px} less crop "
+                f"leave {self.cropped}: too small for strides {self.strides}"
             )
 
     @property
     def cropped(self) -> tuple[int, int]:
         """Rows and columns that the encoder sees [px]."""
-        return self.height - 2 * self.crop_rows, self.width - 2 * self.crop_columns
+        return self.height_px - 2 * self.crop_rows, self.width_px - 2 * self.crop_columns
 
     @property
     def feature_map(self) -> tuple[int, int]:

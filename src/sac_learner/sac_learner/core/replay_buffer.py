@@ -41,7 +41,7 @@ class ReplayBuffer:
         self._capacity = capacity
         self._network = network
         self._powers = discount ** np.arange(n_step + 1, dtype=np.float32)
-        self._frames = FrameStore(network.height, network.width)
+        self._frames = FrameStore(network.height_px, network.width_px)
         self._held: deque[tuple[int, int]] = deque()  # (order, slot), oldest first
         self._frames_added = 0
         self._recent: dict[int, tuple[int, int]] = {}  # frame id -> (order, slot)

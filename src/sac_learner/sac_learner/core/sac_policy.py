@@ -87,8 +87,8 @@ def prepare(network: PolicyNetwork, config: ActorConfig) -> PolicyNetwork:
     """
     shape: NetworkConfig = network.config
     for name, wanted in (
-        ("height", config.height),
-        ("width", config.width),
+        ("height_px", config.height_px),
+        ("width_px", config.width_px),
         ("channels", CHANNELS),
         ("proprioception", NUM_PROPRIOCEPTION),
         ("actions", NUM_ACTIONS),
@@ -105,7 +105,7 @@ def prepare(network: PolicyNetwork, config: ActorConfig) -> PolicyNetwork:
 
 def blank_observation(config: ActorConfig) -> Observation:
     """Return an observation of nothing, in the size that the actor sees."""
-    frames = np.zeros((CHANNELS, config.height, config.width), np.uint8)
+    frames = np.zeros((CHANNELS, config.height_px, config.width_px), np.uint8)
     return Observation(0, 0, 0, 0, frames, np.zeros(NUM_PROPRIOCEPTION, np.float32))
 
 
@@ -122,7 +122,7 @@ def make_sac_policy(config: ActorConfig) -> SacPolicy:
         network = admit(encoded, config, None)
         policy.use(network, encoded.version)
     else:
-        shape = NetworkConfig(height=config.height, width=config.width)
+        shape = NetworkConfig(height_px=config.height_px, width_px=config.width_px)
         network = prepare(PolicyNetwork(shape), config)
     noise = np.zeros(NUM_ACTIONS, np.float32)
     for _ in range(WARM_UP_CALLS):

@@ -70,7 +70,7 @@ class ActorNode(Node):
     def _on_observation(self, msg: ObservationMsg) -> None:
         config = self._config
         try:
-            seen = convert.observation(msg, config.height, config.width)
+            seen = convert.observation(msg, config.height_px, config.width_px)
         except ValueError as error:
             self.counts["malformed"] += 1
             self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)

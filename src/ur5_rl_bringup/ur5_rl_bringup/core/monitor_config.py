@@ -21,8 +21,8 @@ class MonitorConfig:
         report: One more place for the report; "" = run_dir/report.json alone.
         max_episodes: The run ends after this many, complete or not; 0 = no limit.
         max_minutes: The run ends this long after the start [min]; 0 = no limit.
-        height: Rows of a picture in the filmstrip, at most [px].
-        width: Columns of a picture in the filmstrip, at most [px].
+        height_px: Rows of a picture in the filmstrip, at most [px].
+        width_px: Columns of a picture in the filmstrip, at most [px].
         report_period_s: Time between two writings of the report.
         silence_s: A node unheard for this long is called silent.
         old_policy_s: A policy that acts for longer is called old.
@@ -42,8 +42,8 @@ class MonitorConfig:
     report: str = ""
     max_episodes: int = 0
     max_minutes: float = 0.0
-    height: int = 90
-    width: int = 160
+    height_px: int = 90
+    width_px: int = 160
     report_period_s: float = 30.0
     silence_s: float = 5.0
     old_policy_s: float = 30.0

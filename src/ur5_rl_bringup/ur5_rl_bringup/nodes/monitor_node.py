@@ -86,7 +86,7 @@ class MonitorNode(Node):
             return
         self._film_due_s = now_s + self._config.film_period_s
         config = self._config
-        self._queueing(lambda m: convert.frame(m, config.height, config.width))(msg)
+        self._queueing(lambda m: convert.frame(m, config.height_px, config.width_px))(msg)
 
     def _on_save_picture(
         self, _request: Trigger.Request, response: Trigger.Response

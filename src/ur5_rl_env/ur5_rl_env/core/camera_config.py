@@ -17,7 +17,7 @@ class CameraConfig:
         exposure: Fixed exposure in the driver's units; 0 leaves it automatic.
         latency_s: From the middle of the exposure to the arrival here; stamps are earlier
             than the arrival by this.
-        height, width: Format of the published images [px].
+        height_px, width_px: Format of the published images [px].
         frozen_frames: This many equal images in a row are a frozen camera; 0 = any.
         reopen_timeout_s: A camera that is gone for longer than this has been lost.
     """
@@ -29,13 +29,13 @@ class CameraConfig:
     fourcc: str = "MJPG"
     exposure: float = 0.0
     latency_s: float = 0.0
-    height: int = 90
-    width: int = 160
+    height_px: int = 90
+    width_px: int = 160
     frozen_frames: int = 5
     reopen_timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("capture_width", "capture_height", "height", "width"):
+        for name in ("capture_width", "capture_height", "height_px", "width_px"):
             value = getattr(self, name)
             if not 1 <= value <= 10_000:
                 raise ValueError(f"{name} must be in [1, 10000], got {value}")

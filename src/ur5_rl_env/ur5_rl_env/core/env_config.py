@@ -14,8 +14,8 @@ class EnvConfig:
     Attributes:
         action_period_s: Time between two observations.
         episode_s: Time after which an episode is truncated.
-        height: Rows of a camera frame [px].
-        width: Columns of a camera frame [px].
+        height_px: Rows of a camera frame [px].
+        width_px: Columns of a camera frame [px].
         max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
         synchronisation_tolerance_s: Stamps of joint sample and image further apart than
             this are counted as a synchronisation miss.
@@ -36,8 +36,8 @@ class EnvConfig:
 
     action_period_s: float = ACTION_PERIOD_S
     episode_s: float = EPISODE_S
-    height: int = 90
-    width: int = 160
+    height_px: int = 90
+    width_px: int = 160
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
     synchronisation_tolerance_s: float = 0.05
     max_image_age_s: float = 0.12

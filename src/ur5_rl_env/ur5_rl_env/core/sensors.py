@@ -67,7 +67,7 @@ class Sensors:
         self._joints = sample
 
     def on_frame(self, frame: Frame) -> None:
-        expected = (self._config.height, self._config.width, 3)
+        expected = (self._config.height_px, self._config.width_px, 3)
         if frame.image.shape != expected:
             raise ValueError(f"image has shape {frame.image.shape}, expected {expected}")
         self._frames = (*self._frames[1 - STACK_FRAMES :], frame)

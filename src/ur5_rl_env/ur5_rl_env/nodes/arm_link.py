@@ -15,12 +15,12 @@ import time
 from dashboard_client import DashboardClient
 from rtde_control import RTDEControlInterface
 from rtde_receive import RTDEReceiveInterface
-from ur5_rl_ros.process import LinkLostError, Stop
 
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.arm_state import RobotSample
 from ur5_rl_env.core.safety import STILL, Joints
 from ur5_rl_env.core.ur_modes import RobotMode, RuntimeState
+from ur5_rl_ros.process import LinkLostError, Stop
 
 RTDE_PORT = 30004
 FIELDS = [

@@ -16,9 +16,6 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
-from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics
-from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import LinkLostError, Stop, run
 
 from ur5_rl_env.core.arm import Arm, Decision
 from ur5_rl_env.core.arm_config import ArmConfig
@@ -33,6 +30,9 @@ from ur5_rl_env.nodes import arm_convert as convert
 from ur5_rl_env.nodes.arm_link import ArmLink, connected_link
 from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand
 from ur5_rl_ros import qos
+from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics
+from ur5_rl_ros.params import load_config
+from ur5_rl_ros.process import LinkLostError, Stop, run
 
 WAKE_MARGIN_NS = 300_000  # after the sample is due
 POLL_S = 0.0004  # while it is late
@@ -41,6 +41,7 @@ STATUS_PERIOD_NS = NANOSECONDS // 25
 BRAKE_TIMEOUT_NS = NANOSECONDS // 2
 REBUILD_DELAY_NS = NANOSECONDS // 10  # for the answer of the service to leave
 UNLOCK_TIMEOUT_S = 2.0
+ENDS = "arm_node ends"
 LAST_RESORT_S = 2  # ur_rtde may hang while it stops; then the kernel ends the process
 
 
@@ -91,7 +92,7 @@ class ArmNode(Node):
 
     def _on_command(self, msg: JointVelocityCommand) -> None:
         reason = self._arm.offer(convert.command(msg), time.monotonic_ns())
-        if reason:
+        if reason and reason != ENDS:
             self.get_logger().warning(
                 f"command refused: {reason}", throttle_duration_sec=1.0
             )
@@ -160,8 +161,10 @@ class ArmNode(Node):
             while not stop.requested:
                 self._cycle(self._link)
             self._brake(self._link)
-        except LinkLostError:
+        except LinkLostError as error:
             self._is_lost = True
+            self._arm.state, self._arm.cause = ArmState.DISCONNECTED, str(error)
+            self._show(time.monotonic_ns())
             raise
         finally:
             self._is_running = False
@@ -225,7 +228,7 @@ class ArmNode(Node):
 
     def _brake(self, link: ArmLink) -> None:
         """Bring the arm to rest before this process ends."""
-        self._arm.stop("arm_node ends")
+        self._arm.stop(ENDS)
         deadline_ns = time.monotonic_ns() + BRAKE_TIMEOUT_NS
         while time.monotonic_ns() < deadline_ns:
             self._cycle(link)
@@ -274,7 +277,7 @@ class ArmNode(Node):
     def _log_change(self, arm: Arm) -> None:
         log = self.get_logger()
         text = f"{arm.state.name}: {arm.cause}"
-        if arm.state in FAULT_STATES:
+        if arm.state in FAULT_STATES and arm.cause != ENDS:
             log.warning(text)
         else:
             log.debug(text)

@@ -77,7 +77,7 @@ class CameraNode(Node):
 
     def _publish(self, image, arrival_ns: int) -> None:
         config = self._config
-        msg = cv2_to_imgmsg(fitted(image, config.height, config.width), "bgr8")
+        msg = cv2_to_imgmsg(fitted(image, config.height_px, config.width_px), "bgr8")
         age_ns = time.monotonic_ns() - arrival_ns + round(config.latency_s * 1e9)
         stamp = msg.header.stamp
         stamp.sec, stamp.nanosec = divmod(time.time_ns() - age_ns, 1_000_000_000)
@@ -89,10 +89,10 @@ class CameraNode(Node):
         config = self._config
         self._size = rows, columns = image.shape[:2]
         asked = (config.capture_height, config.capture_width)
-        if not is_same_shape(image, config.height, config.width):
+        if not is_same_shape(image, config.height_px, config.width_px):
             self.get_logger().warning(
                 f"camera gives {columns} x {rows} px, not {asked[1]} x {asked[0]}: "
-                f"its edges are cut off to fit {config.width} x {config.height}"
+                f"its edges are cut off to fit {config.width_px} x {config.height_px}"
             )
 
     def _reopen(self, error: OSError, stop: Stop) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, JointState
-from ur5_rl_ros.image_bridge import imgmsg_to_cv2
 
 from ur5_rl_env.core.episode import Answer, Episode, TimeStep
 from ur5_rl_env.core.sensors import NANOSECONDS, Frame, JointSample
 from ur5_rl_env.core.task import JOINT_NAMES
 from ur5_rl_interfaces.msg import Action, EpisodeSummary, Observation, Transition
+from ur5_rl_ros.image_bridge import imgmsg_to_cv2
 
 
 def stamp_ns(stamp) -> int:

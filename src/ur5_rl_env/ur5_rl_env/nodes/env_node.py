@@ -43,7 +43,7 @@ class EnvNode(Node):
         self._run_id = secrets.randbits(63)
         self._inputs = EnvInputs(self, config, self._run_id)
         self._reward = Reward(
-            config.reward(), config.height, config.width, config.action_period_s
+            config.reward(), config.height_px, config.width_px, config.action_period_s
         )
         self._recoveries = RecoveryBudget(config.max_auto_recoveries)
         self._sequence = 0
