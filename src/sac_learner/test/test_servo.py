@@ -217,8 +217,8 @@ def test_an_image_is_read_from_where_the_arm_was_when_it_was_taken():
 def test_the_camera_aims_ahead_of_a_moving_dot():
     still, moving = ServoPolicy(ServoConfig()), ServoPolicy(ServoConfig())
     for step in range(20):
-        ahead = moving.act(observe(picture((70 + step, 45, 8.0)), step=step))
-        behind = still.act(observe(picture((89, 45, 8.0)), step=step))
+        ahead = moving.act(observe(picture((70 + step, 44, 11.3)), step=step))
+        behind = still.act(observe(picture((89, 44, 11.3)), step=step))
     assert camera_after(ahead)[0] > camera_after(behind)[0] + 0.001
 
 

@@ -169,9 +169,6 @@ def test_the_cycle_keeps_its_pace(ros, neighbours, spin_until):
     cycle_ms = np.array(neighbours.summaries[0].cycle_ms)
     assert len(cycle_ms) == 50
     assert np.median(cycle_ms) == pytest.approx(40.0, abs=1.0)
-    # Absolute deadlines: what is late now is caught up, or a whole cycle is skipped.
-    cycles = (cycle_ms.sum() - cycle_ms[-1]) / 40.0
-    assert abs(cycles - round(cycles)) < 0.4
 
 
 @pytest.mark.parametrize(
