@@ -66,6 +66,7 @@ def environment(root: Path) -> dict[str, str]:
         "FASTDDS_DEFAULT_PROFILES_FILE": str(root / "config" / "fastdds.xml"),
         "OMP_NUM_THREADS": "1",  # the learner sets its own number
         "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # a queue.py in the user's folder is not ours
     }
 
 
