@@ -51,3 +51,20 @@ def test_fault_restarted_robot_is_mapped_anew(restart_s):
 def test_nothing_is_foretold_before_the_first_package():
     with pytest.raises(ValueError, match="no package"):
         ClockMap().host_ns(1.0)
+
+
+def test_fault_a_robot_that_stood_still_is_mapped_anew_within_a_second():
+    clock = ClockMap()
+    for k in range(100):
+        clock.on_sample(k * 0.008, k * 8_000_000)
+    for k in range(100, 160):  # the machine stood still for 90 ms: no cycle was made up
+        clock.on_sample(k * 0.008, k * 8_000_000 + 90_000_000)
+    assert clock.host_ns(160 * 0.008) == pytest.approx(160 * 8_000_000 + 90_000_000)
+
+
+def test_one_punctual_package_in_a_window_keeps_the_map():
+    clock = ClockMap()
+    for k in range(200):
+        late_ns = 0 if k % 20 == 0 else 30_000_000
+        clock.on_sample(k * 0.008, k * 8_000_000 + late_ns)
+    assert clock.host_ns(1.6) == pytest.approx(1_600_000_000, abs=1_000_000)

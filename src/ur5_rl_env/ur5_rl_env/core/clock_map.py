@@ -3,19 +3,23 @@
 NANOSECONDS = 1_000_000_000
 DRIFT_NS_PER_S = 200_000  # two quartz clocks differ by less (200 ppm)
 JUMP_S = 0.5  # a robot timestamp that steps this much belongs to a restarted robot
+WINDOW = 25  # packages in a row, 0.2 s; if all of them are late ...
+LATE_NS = 10_000_000  # ... by this much, the robot's clock has stood still
 
 
 class ClockMap:
     """Maps robot timestamps to host time through the fastest packages.
 
     A package is late by the time it travelled and waited; the least late ones show the
-    true offset. The offset follows them down at once and drifts up slowly. Owned by one
-    thread.
+    true offset. The offset follows them down at once and drifts up slowly; where a whole
+    window of packages is late, the robot's clock has stopped for a while (a virtual robot
+    on a machine that stood still), and the offset begins anew. Owned by one thread.
     """
 
     def __init__(self) -> None:
         self._offset_ns: int | None = None
         self._newest_s = 0.0
+        self._window: list[int] = []  # offsets of the newest packages [ns]
 
     def on_sample(self, robot_s: float, arrival_ns: int) -> int:
         """Note that a package stamped `robot_s` arrived; return that instant's host time.
@@ -32,8 +36,18 @@ class ClockMap:
         else:
             allowed_ns = self._offset_ns + round(elapsed_s * DRIFT_NS_PER_S)
             self._offset_ns = min(offset_ns, allowed_ns)
+            self._begin_anew_if_late(offset_ns)
         self._newest_s = robot_s
         return robot_ns + self._offset_ns
+
+    def _begin_anew_if_late(self, offset_ns: int) -> None:
+        assert self._offset_ns is not None
+        self._window.append(offset_ns)
+        if len(self._window) < WINDOW:
+            return
+        if min(self._window) > self._offset_ns + LATE_NS:
+            self._offset_ns = min(self._window)
+        self._window.clear()
 
     def host_ns(self, robot_s: float) -> int:
         """Return the host time of a robot timestamp [ns].

@@ -40,8 +40,8 @@ class EnvConfig:
     width_px: int = 160
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
     synchronisation_tolerance_s: float = 0.05
-    max_image_age_s: float = 0.12
-    max_joint_state_age_s: float = 0.1
+    max_image_age_s: float = 0.2
+    max_joint_state_age_s: float = 0.15
     max_target_age_s: float = 0.5
     max_missed_actions: int = 3
     image_margin_s: float = 0.006
