@@ -104,6 +104,10 @@ class Arm:
         self._stop_cause = ""
         return True, "arm is ready"
 
+    def on_rebuilt(self) -> None:
+        """Take notice of a new link to the robot. For the loop."""
+        self.needs_rebuild = False
+
     def _closed(self) -> str:
         if self._move is not None or self.state == ArmState.MOVING_TO_START:
             return "arm is on its way to the start pose"

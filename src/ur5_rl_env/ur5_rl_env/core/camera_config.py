@@ -11,7 +11,7 @@ class CameraConfig:
     Attributes:
         device: Path (/dev/v4l/by-id/... stays the same when plugs change), number of a
             video device, or a video file, which is played in a loop.
-        capture_width, capture_height: Format to ask the camera for [px].
+        capture_width_px, capture_height_px: Format to ask the camera for [px].
         capture_hz: Rate to ask the camera for; the rate of a video file that names none.
         fourcc: Pixel format to ask for, four letters; empty for the camera's own choice.
         exposure: Fixed exposure in the driver's units; 0 leaves it automatic.
@@ -23,8 +23,8 @@ class CameraConfig:
     """
 
     device: str = "0"
-    capture_width: int = 640
-    capture_height: int = 360
+    capture_width_px: int = 640
+    capture_height_px: int = 360
     capture_hz: float = 25.0
     fourcc: str = "MJPG"
     exposure: float = 0.0
@@ -35,7 +35,7 @@ class CameraConfig:
     reopen_timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("capture_width", "capture_height", "height_px", "width_px"):
+        for name in ("capture_width_px", "capture_height_px", "height_px", "width_px"):
             value = getattr(self, name)
             if not 1 <= value <= 10_000:
                 raise ValueError(f"{name} must be in [1, 10000], got {value}")

@@ -5,8 +5,8 @@
   own watchdog, set here, stops it when this process falls silent.
 * RTDEControlInterface does not survive a lost link (it hangs or crashes, also while it is
   destroyed): whoever sees `LinkLostError` must leave the process without looking back.
-* After a stop it is made anew in a fresh process, which sends "no command" first; the
-  program would otherwise replay the velocity that it was last sent.
+* After a stop of the robot the interface is made anew, never resumed: the program would
+  replay the velocity that it was last sent. A new interface sends "no command" first.
 """
 
 import socket
@@ -96,7 +96,7 @@ class ArmLink:
         """
         if self._receive.getRobotMode() == RobotMode.RUNNING:
             return
-        dashboard = self._dashboard()
+        dashboard = connected_dashboard(self._ip)
         try:
             dashboard.powerOn()
             dashboard.brakeRelease()
@@ -146,23 +146,14 @@ class ArmLink:
                 velocity, config.stop_acceleration_rad_s2, config.control_period_s
             )
 
-    def unlock_protective_stop(self) -> str:
-        """Ask the dashboard to end a protective stop; return why it refuses, or ""."""
-        try:
-            dashboard = self._dashboard()
-            dashboard.closeSafetyPopup()
-            dashboard.unlockProtectiveStop()
-        except (OSError, RuntimeError) as error:
-            return str(error).strip()
-        return ""
+    def restart_control(self) -> None:
+        """Make the control interface anew: after a stop its program cannot go on.
 
-    def _dashboard(self) -> DashboardClient:
-        dashboard = DashboardClient(self._ip)
-        try:
-            dashboard.connect(DASHBOARD_TIMEOUT_MS)
-        except RuntimeError as error:
-            raise ConnectionError(f"dashboard of {self._ip}: {error}") from None
-        return dashboard
+        Raises:
+            OSError: see `start_control`.
+        """
+        self._control = None  # ends its threads, in half a second
+        self.start_control()
 
     def stop_control(self) -> None:
         """End the control program: the robot holds still and listens to nobody.
@@ -171,6 +162,31 @@ class ArmLink:
         """
         if self._control is not None:
             self._control.stopScript()
+
+
+def connected_dashboard(ip: str) -> DashboardClient:
+    """Return a client of the robot's dashboard server.
+
+    Raises:
+        OSError: it does not answer.
+    """
+    dashboard = DashboardClient(ip)
+    try:
+        dashboard.connect(DASHBOARD_TIMEOUT_MS)
+    except RuntimeError as error:
+        raise ConnectionError(f"dashboard of {ip}: {error}") from None
+    return dashboard
+
+
+def unlock_protective_stop(ip: str) -> str:
+    """Ask the dashboard to end a protective stop; return why it refuses, or ""."""
+    try:
+        dashboard = connected_dashboard(ip)
+        dashboard.closeSafetyPopup()
+        dashboard.unlockProtectiveStop()
+    except (OSError, RuntimeError) as error:
+        return str(error).strip()
+    return ""
 
 
 def probe(ip: str) -> None:

@@ -5,7 +5,6 @@ clock just after the robot's next sample is due; one more answers the callbacks,
 only replace values that the loop takes up. A waiting service gives way to the others.
 """
 
-import asyncio
 import os
 import signal
 import sys
@@ -24,10 +23,10 @@ from ur5_rl_env.core.clock_map import ClockMap
 from ur5_rl_env.core.homing import is_at_rest
 from ur5_rl_env.core.rate import Rate
 from ur5_rl_env.core.safety import STILL
-from ur5_rl_env.core.ur_modes import SafetyMode
 from ur5_rl_env.core.velocity_command import NANOSECONDS
 from ur5_rl_env.nodes import arm_convert as convert
 from ur5_rl_env.nodes.arm_link import ArmLink, connected_link
+from ur5_rl_env.nodes.arm_recovery import ArmRecovery, give_way_until
 from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand
 from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics
@@ -36,11 +35,8 @@ from ur5_rl_ros.process import LinkLostError, Stop, run
 
 WAKE_MARGIN_NS = 300_000  # after the sample is due
 POLL_S = 0.0004  # while it is late
-WAIT_S = 0.005  # between two looks of a waiting service
 STATUS_PERIOD_NS = NANOSECONDS // 25
 BRAKE_TIMEOUT_NS = NANOSECONDS // 2
-REBUILD_DELAY_NS = NANOSECONDS // 10  # for the answer of the service to leave
-UNLOCK_TIMEOUT_S = 2.0
 ENDS = "arm_node ends"
 LAST_RESORT_S = 2  # ur_rtde may hang while it stops; then the kernel ends the process
 
@@ -62,14 +58,13 @@ class ArmNode(Node):
         self._sample: RobotSample | None = None
         self._decision = Decision(STILL, False, (False,) * 6)
         self._shown = (self._arm.state, "")
-        self._fault_since_ns = 0
         self._silent_cycles = 0
-        self._rebuild_at_ns: int | None = None
         self._status_due_ns = 0
         self._rate = Rate()
         self._lateness_ms: deque[float] = deque(maxlen=round(config.control_rate_hz))
         self._joint_state = convert.new_joint_state()
         self._status = ArmStatus()
+        self._recovery = ArmRecovery(self._arm, config, lambda: self._sample)
         self._make_topics()
         self._diagnostics = Diagnostics(self, config.robot_ip, self._report)
 
@@ -105,49 +100,22 @@ class ArmNode(Node):
             response.message = f"arm does not move: {self._arm.cause}"
             return response
         move = self._arm.move_to_start(sample.q)
-        while move.result is None and self._is_running:
-            await _others()
-        response.success, response.message = move.result or (False, "process ends")
+        await give_way_until(lambda: move.result is not None or not self._is_running)
+        response.success, response.message = move.result or (False, ENDS)
         return response
 
     def _on_stop(
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        self._arm.stop("stopped by stop_arm: send recover_arm to move again")
+        self._arm.stop("stopped by stop_arm: call recover_arm to move again")
         response.success, response.message = True, "arm brakes"
         return response
 
     async def _on_recover(
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        response.success, response.message = self._arm.recover()
-        sample = self._sample
-        if response.success or sample is None:
-            return response
-        if sample.safety_mode == SafetyMode.PROTECTIVE_STOP:
-            response.message = await self._unlock()
-        if self._robot_can_move():
-            response.success = True
-            response.message = "the link to the robot is made anew in a fresh process"
-            self._rebuild_at_ns = time.monotonic_ns() + REBUILD_DELAY_NS
+        response.success, response.message = await self._recovery.recover()
         return response
-
-    async def _unlock(self) -> str:
-        """End a protective stop; return why it did not end, or ""."""
-        due_ns = self._fault_since_ns + round(self._config.unlock_delay_s * NANOSECONDS)
-        while time.monotonic_ns() < due_ns and self._is_running:
-            await _others()
-        if self._link is None or not self._is_running:
-            return "process ends"
-        if reason := self._link.unlock_protective_stop():
-            return f"robot refuses: {reason}"
-        deadline = time.monotonic() + UNLOCK_TIMEOUT_S
-        while not self._robot_can_move() and time.monotonic() < deadline:
-            await _others()
-        return "protective stop was unlocked, but the robot stays stopped"
-
-    def _robot_can_move(self) -> bool:
-        return self._sample is not None and self._sample.can_move
 
     # The loop.
 
@@ -180,8 +148,8 @@ class ArmNode(Node):
         is_news = (self._arm.state, self._arm.cause) != self._shown
         if is_news or now_ns >= self._status_due_ns:
             self._show(now_ns)
-        if self._rebuild_at_ns is not None and now_ns >= self._rebuild_at_ns:
-            raise LinkLostError("the robot is connected to anew, as recover_arm asked")
+        if self._recovery.serve(link):
+            self._sample = None  # it speaks of the time before
 
     def _next_sample(self, link: ArmLink) -> RobotSample | None:
         """Wait until the robot's next sample, or one period longer than it is due."""
@@ -216,7 +184,7 @@ class ArmNode(Node):
         if decision.is_sent:
             link.send(decision.velocity)
         elif was_sent:
-            self._fault_since_ns = now_ns
+            self._recovery.note_stop(now_ns)
             link.send(STILL)  # clears the register: nothing to replay after a stop
 
     def _publish_sample(self, sample: RobotSample, now_ns: int) -> None:
@@ -298,12 +266,6 @@ class ArmNode(Node):
             "safety_mode": status.safety_mode,
         }
         return level, f"{arm.state.name}: {arm.cause}", values
-
-
-async def _others() -> None:
-    """Wait a little, then let other callbacks run before this one goes on."""
-    time.sleep(WAIT_S)
-    await asyncio.sleep(0)  # a bare yield: rclpy's executor takes it up again
 
 
 def _sleep_until(due_ns: int) -> None:

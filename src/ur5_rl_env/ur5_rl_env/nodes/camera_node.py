@@ -88,7 +88,7 @@ class CameraNode(Node):
     def _note_size(self, image) -> None:
         config = self._config
         self._size = rows, columns = image.shape[:2]
-        asked = (config.capture_height, config.capture_width)
+        asked = (config.capture_height_px, config.capture_width_px)
         if not is_same_shape(image, config.height_px, config.width_px):
             self.get_logger().warning(
                 f"camera gives {columns} x {rows} px, not {asked[1]} x {asked[0]}: "

@@ -53,8 +53,8 @@ class Camera:
             code = cv2.VideoWriter.fourcc(*config.fourcc)
             settings.append((cv2.CAP_PROP_FOURCC, code))
         settings += [
-            (cv2.CAP_PROP_FRAME_WIDTH, config.capture_width),
-            (cv2.CAP_PROP_FRAME_HEIGHT, config.capture_height),
+            (cv2.CAP_PROP_FRAME_WIDTH, config.capture_width_px),
+            (cv2.CAP_PROP_FRAME_HEIGHT, config.capture_height_px),
             (cv2.CAP_PROP_FPS, config.capture_hz),
             (cv2.CAP_PROP_BUFFERSIZE, 1),  # the newest image, not a queue of old ones
         ]
