@@ -114,15 +114,18 @@ def _spin(node: Node, stop: Stop) -> None:
             executor.spin_once(timeout_sec=0.05)
         executor.remove_node(node)
         return
-    with spinning_in_background(node):
+    with spinning_in_background(node, on_error=stop.request):
         loop(stop)
 
 
 @contextmanager
-def spinning_in_background(node: Node) -> Iterator[None]:
+def spinning_in_background(
+    node: Node, on_error: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Answer the callbacks of `node` in one thread of its own.
 
-    An error in a callback ends the thread and is raised again at the end of the block.
+    An error in a callback ends the thread, calls `on_error`, so that the loop of the
+    block does not go on deaf, and is raised again at the end of the block.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     executor = SingleThreadedExecutor(context=node.context)
@@ -138,6 +141,7 @@ def spinning_in_background(node: Node) -> Iterator[None]:
             pass
         except BaseException as error:  # noqa: BLE001  handed to the owner below
             errors.append(error)
+            on_error()
 
     thread = threading.Thread(target=spin, name="callbacks")
     thread.start()

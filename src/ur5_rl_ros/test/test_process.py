@@ -1,0 +1,169 @@
+"""How a process starts and ends: signals, exit codes, the last word."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ur5_rl_ros.testing import node_environment
+
+PROGRAM = """
+import os, signal, sys, time
+from std_msgs.msg import Empty
+from rclpy.node import Node
+from ur5_rl_ros.process import LinkLostError, run
+
+def say(word):
+    print(word, flush=True)
+
+class Plain(Node):
+    "Only answers callbacks."
+    def __init__(self):
+        super().__init__("plain")
+        self.create_timer(0.01, self.tick)
+        say("up")
+    def tick(self):
+        pass
+    def close(self):
+        say("closed" if self.context.ok() else "closed too late")
+
+class Looping(Plain):
+    "Has a loop of its own."
+    def run(self, stop):
+        say("runs")
+        while not stop.wait(0.01):
+            self.loop()
+        say("stopped")
+    def loop(self):
+        pass
+
+def fail(error):
+    def method(*_):
+        raise error
+    return method
+
+{body}
+"""
+
+
+@pytest.fixture
+def start(ros_domain):
+    """Start a program of this kind; end it at the end."""
+    started = []
+
+    def start(body):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM.replace("{body}", body)],
+            env=node_environment(ros_domain),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def finish(process):
+    """Wait for the end; return exit code, words on stdout and lines on stderr."""
+    out, err = process.communicate(timeout=15.0)
+    return process.returncode, out.split("\n")[:-1], err.split("\n")[:-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "kind,words",
+    [("Plain", ["up", "closed"]), ("Looping", ["up", "runs", "stopped", "closed"])],
+)
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_signal_ends_it_in_good_order(start, number, kind, words, times):
+    process = start(f"run({kind})")
+    first = process.stdout.readline().strip()
+    if kind == "Looping":
+        first = process.stdout.readline().strip()
+    assert first == words[-3 if kind == "Looping" else 0]
+    sent_s = time.monotonic()
+    for _ in range(times):
+        process.send_signal(number)
+    code, rest, errors = finish(process)
+    assert time.monotonic() - sent_s < 2.0
+    assert (code, errors) == (0, [])
+    assert rest == words[words.index(first) + 1 :]
+
+
+def test_a_signal_during_start_up_ends_it_once_it_is_up(start):
+    body = """
+class Early(Looping):
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().__init__()
+run(Early)"""
+    code, words, errors = finish(start(body))
+    assert (code, errors) == (0, [])
+    assert words == ["up", "runs", "stopped", "closed"]
+
+
+@pytest.mark.parametrize("error", ["ValueError", "OSError", "FileNotFoundError"])
+def test_fault_a_wrong_configuration_is_code_2_and_one_line(start, error):
+    body = f'Plain.__init__ = fail({error}("speed must be positive, got -1"))\nrun(Plain)'
+    code, words, errors = finish(start(body))
+    assert (code, words) == (2, [])
+    assert errors == ["error: speed must be positive, got -1"]
+
+
+@pytest.mark.parametrize(
+    "place", ["Plain.tick", "Looping.loop", "Looping.tick"], ids=lambda place: place
+)
+def test_fault_a_lost_link_is_code_3_and_one_line_after_the_last_word(start, place):
+    kind = place.split(".")[0]
+    body = f'{place} = fail(LinkLostError("robot 127.0.0.1 is gone"))\nrun({kind})'
+    code, words, errors = finish(start(body))
+    assert code == 3
+    assert words[-1] == "closed"
+    assert errors == ["error: robot 127.0.0.1 is gone"]
+
+
+@pytest.mark.parametrize("place", ["Plain.tick", "Looping.loop", "Looping.tick"])
+def test_fault_an_error_of_our_own_is_not_hidden(start, place):
+    kind = place.split(".")[0]
+    code, words, errors = finish(start(f"{place} = fail(KeyError('x'))\nrun({kind})"))
+    assert code == 1
+    assert words[-1] == "closed"
+    assert errors[-1] == "KeyError: 'x'"
+
+
+def test_the_last_word_is_heard(start, ros, spin_until):
+    """What `close` publishes arrives: the context is still valid, the data leaves."""
+    from rclpy.node import Node
+    from std_msgs.msg import Empty
+
+    body = """
+class Speaking(Plain):
+    def __init__(self):
+        super().__init__()
+        self.last = self.create_publisher(Empty, "last_word", 1)
+        self.was_told = False
+    def tick(self):
+        if self.last.get_subscription_count() and not self.was_told:
+            self.was_told = True
+            say("matched")
+    def close(self):
+        self.last.publish(Empty())
+run(Speaking)"""
+    heard, listener = [], Node("listener", context=ros.context)
+    ros.add_node(listener)
+    listener.create_subscription(Empty, "last_word", heard.append, 1)
+    process = start(body)
+    spin_until(lambda: listener.count_publishers("last_word") == 1)
+    assert process.stdout.readline() == "up\n"
+    assert process.stdout.readline() == "matched\n"
+    assert not heard
+    process.terminate()
+    spin_until(lambda: heard)
+    assert finish(process)[0] == 0
