@@ -1,8 +1,10 @@
 """Absolute deadlines on the steady clock, for loops that must not drift."""
 
+import math
 import time
 
 NANOSECONDS = 1_000_000_000
+SHORTEST_PERIOD_S = 1e-6
 
 
 class Pace:
@@ -14,8 +16,10 @@ class Pace:
     """
 
     def __init__(self, period_s: float, first_ns: int | None = None) -> None:
-        if not period_s > 0.0:
-            raise ValueError(f"period_s must be positive, got {period_s}")
+        if not SHORTEST_PERIOD_S <= period_s < math.inf:
+            raise ValueError(
+                f"period_s must be finite, at least {SHORTEST_PERIOD_S}, got {period_s}"
+            )
         self.period_ns = round(period_s * NANOSECONDS)
         self.skipped = 0
         self._next_ns = time.monotonic_ns() if first_ns is None else first_ns

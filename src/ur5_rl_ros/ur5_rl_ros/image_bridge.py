@@ -27,7 +27,9 @@ def imgmsg_to_cv2(msg: Image, desired_encoding: str = "passthrough") -> NDArray[
         ValueError: the encoding is not bgr8, rgb8 or mono8, or the sizes do not fit.
     """
     channels = _channels(msg.encoding)
-    if msg.step < msg.width * channels or len(msg.data) != msg.step * msg.height:
+    is_empty = msg.height == 0 or msg.width == 0
+    fits = msg.step >= msg.width * channels and len(msg.data) == msg.step * msg.height
+    if is_empty or not fits:
         raise ValueError(
             f"image of {len(msg.data)} bytes does not hold {msg.height} rows of "
             f"step {msg.step} with {msg.width} px of {msg.encoding}"
@@ -49,10 +51,11 @@ def cv2_to_imgmsg(image: NDArray[np.uint8], encoding: str) -> Image:
         ValueError: dtype, shape and encoding do not fit each other.
     """
     channels = _channels(encoding)
-    shape = image.shape[:2] if channels == 1 else (*image.shape[:2], channels)
-    if image.dtype != np.uint8 or image.shape != shape:
+    beyond = () if channels == 1 else (channels,)
+    if image.dtype != np.uint8 or image.ndim < 2 or image.shape[2:] != beyond:
+        wanted = ", ".join(["height", "width", *map(str, beyond)])
         raise ValueError(
-            f"{encoding} takes uint8 {shape}, got {image.dtype} {image.shape}"
+            f"{encoding} takes uint8 ({wanted}), got {image.dtype} {image.shape}"
         )
     msg = Image(encoding=encoding, height=image.shape[0], width=image.shape[1])
     msg.step = image.shape[1] * channels

@@ -5,6 +5,7 @@ that are.
 """
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -59,7 +60,10 @@ def config_from_args(
             given.update(values_for_node(Path(next(words, "")), node_name))
         elif word == "-p":
             name, _, text = next(words, "").partition(":=")
-            given[name] = yaml.safe_load(text)
+            try:
+                given[name] = _read_yaml(text)
+            except yaml.YAMLError as error:
+                raise ValueError(f"{node_name}: {name}: {error}") from None
     return config_from_values(config_type, given, where=node_name)
 
 
@@ -70,16 +74,39 @@ def values_for_node(path: Path, node_name: str) -> dict[str, Any]:
         ValueError: the file cannot be read or is not a ROS parameter file.
     """
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        document = _read_yaml(path.read_text()) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"parameter file {path}: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"parameter file {path}: must map node names, got {document!r}")
     values: dict[str, Any] = {}
-    for key, entry in (document or {}).items():
+    for key, entry in document.items():
         if not isinstance(entry, dict) or "ros__parameters" not in entry:
             raise ValueError(f"parameter file {path}: '{key}' lacks ros__parameters")
+        parameters = entry["ros__parameters"] or {}
+        if not isinstance(parameters, dict):
+            raise ValueError(
+                f"parameter file {path}: ros__parameters of '{key}' must map names to "
+                f"values, got {parameters!r}"
+            )
         if key in ("/**", f"/**/{node_name}", f"/{node_name}", node_name):
-            values.update(entry["ros__parameters"] or {})
+            values.update(parameters)
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as ROS reads it: 1e-3 is a number, as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def _read_yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:

@@ -20,16 +20,20 @@ SEQUENCE = struct.Struct("<q")
 SEQUENCE_OFFSET = 16
 STEADY_OFFSET = 24
 MAX_DIMENSIONS = 4
+KINDS = "biuf"  # truth values, whole numbers, floats: nothing that is a pointer
 
 
 class SharedArrayWriter:
     """Creates the file and writes the array. Owned by one thread of one process."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: str) -> None:
-        if not 1 <= len(shape) <= MAX_DIMENSIONS:
+        if not 1 <= len(shape) <= MAX_DIMENSIONS or min(shape) < 1:
             raise ValueError(
-                f"shape must have 1 to {MAX_DIMENSIONS} dimensions, got {shape}"
+                f"shape must have 1 to {MAX_DIMENSIONS} dimensions of at least 1, "
+                f"got {shape}"
             )
+        if np.dtype(dtype).kind not in KINDS:
+            raise ValueError(f"dtype must be of numbers, got '{dtype}'")
         size = HEADER.size + int(np.prod(shape)) * np.dtype(dtype).itemsize
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}")
@@ -67,15 +71,15 @@ class SharedArrayReader:
             ValueError: it is not a shared array.
         """
         with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_size < HEADER.size:
+                raise ValueError(f"{path} is not a shared array: it is too short")
             self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-            self._inode = os.fstat(file.fileno()).st_ino
-        self._path = path
-        if len(self._map) < HEADER.size or self._map[:8] != MAGIC:
-            raise ValueError(f"{path} is not a shared array")
-        _, code, _, _, *dimensions = HEADER.unpack_from(self._map)
-        shape = tuple(d for d in dimensions if d)
-        dtype = np.dtype(code.rstrip(b"\0").decode())
-        self.array: NDArray = np.ndarray(shape, dtype, self._map, offset=HEADER.size)
+        self._path, self._inode = path, status.st_ino
+        try:
+            self.array = _array_in(self._map)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a shared array: {error}") from None
 
     @property
     def sequence(self) -> int:
@@ -111,3 +115,17 @@ class SharedArrayReader:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self._path} stayed half-written for {timeout_s} s")
             time.sleep(0.0)
+
+
+def _array_in(buffer: mmap.mmap) -> NDArray:
+    """Return the array that a header describes, as a view of the file.
+
+    Raises:
+        TypeError, ValueError: there is no such header, or the file is too short for it.
+    """
+    magic, code, _, _, *dimensions = HEADER.unpack_from(buffer)
+    dtype = np.dtype(code.rstrip(b"\0").decode())
+    shape = tuple(d for d in dimensions if d)
+    if magic != MAGIC or dtype.kind not in KINDS or min(shape, default=0) < 1:
+        raise ValueError(f"header {magic!r}, dtype {dtype}, shape {shape}")
+    return np.ndarray(shape, dtype, buffer, offset=HEADER.size)
