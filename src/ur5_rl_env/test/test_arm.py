@@ -133,7 +133,10 @@ def test_late_command_resumes():
     rig = Rig()
     rig.follow(50)
     rig.run(9)
+    slowed = rig.plant.target_qd[0]
+    assert 0.2 < slowed < 0.4
     rig.follow(50)
+    assert rig.sent[-50].velocity[0] == pytest.approx(slowed, abs=0.07)  # no jump
     assert rig.arm.state == ArmState.MOVING
     assert rig.plant.qd == pytest.approx(FAST, abs=1e-3)
 
