@@ -8,7 +8,7 @@ import torch
 
 from sac_learner.core.checkpoint import read_policy, replay_dir
 from sac_learner.core.config import LearnerConfig
-from sac_learner.core.learner import Learner
+from sac_learner.core.learner import DivergedError, Learner
 from sac_learner.core.parameters import decode_policy
 
 
@@ -158,7 +158,9 @@ def test_fault_a_diverged_run_is_neither_published_nor_saved(config, counter_env
         with torch.no_grad():
             learner.sac.policy.actor.layers[0].weight[0, 0] = torch.nan
         for attempt in (learner.next_policy, learner.save):
-            with pytest.raises(ValueError, match="actor.layers.0.weight is non-finite"):
+            with pytest.raises(
+                DivergedError, match="actor.layers.0.weight is non-finite"
+            ):
                 attempt()
     assert Learner(config).can_resume
     assert Learner(config).resume() == []

@@ -209,6 +209,21 @@ def test_fault_killed_it_resumes_from_its_last_checkpoint(
     assert (status.updates, status.buffer_size) == (30, 60)
 
 
+def test_fault_a_full_disk_stops_checkpoints_but_not_learning(
+    neighbours, counter_environment
+):
+    neighbours._run_dir.mkdir()
+    (neighbours._run_dir / "replay").write_text("a file in the directory's place")
+    neighbours.start_and_meet(checkpoint_period_s=0.2)
+    neighbours.send(
+        message(s) for s in counter_environment().steps(61, episode_length=99)
+    )
+    neighbours.wait_for_status(lambda s: s.updates == 30)
+    code, errors, _ = neighbours.stop()
+    assert code == 0
+    assert "no checkpoint" in errors
+
+
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [

@@ -104,3 +104,19 @@ def test_fault_a_step_that_contradicts_itself_is_refused(
     step = counter_environment().advance()
     with pytest.raises(ValueError, match=complaint):
         replace(step, **change)
+
+
+def test_fault_while_the_disk_is_full_the_newest_steps_wait(
+    counter_environment, tmp_path
+):
+    blocked = tmp_path / "replay"
+    blocked.write_text("a file in the directory's place")
+    log = ReplayLog(blocked, capacity=10)
+    steps = counter_environment().steps(50)
+    fill(log, steps)
+    with pytest.raises(OSError):
+        log.flush()
+    blocked.unlink()
+    (segment,) = log.flush()
+    back = list(read_segment(blocked, segment))
+    assert [step.sequence for step in back] == [step.sequence for step in steps[-20:]]

@@ -26,6 +26,10 @@ from sac_learner.core.sampler import Sampler
 from sac_learner.core.update_limiter import LimiterState, UpdateLimiter
 
 
+class DivergedError(RuntimeError):
+    """A parameter is no longer finite: only an older checkpoint can help."""
+
+
 class Learner:
     """Owned by the thread that updates; `sampler` has a thread of its own.
 
@@ -90,10 +94,13 @@ class Learner:
         """Return the policy as it is now under a new version.
 
         Raises:
-            ValueError: a parameter is not finite: learning has diverged.
+            DivergedError: a parameter is not finite.
         """
         parameters = parameters_of(self.sac.policy)
-        policy = encode_policy(parameters, self._config.network, self.version + 1)
+        try:
+            policy = encode_policy(parameters, self._config.network, self.version + 1)
+        except ValueError as error:
+            raise DivergedError(f"learning diverged: {error}") from None
         self.version += 1
         return policy
 
@@ -102,7 +109,7 @@ class Learner:
 
         Raises:
             OSError: it cannot be written.
-            ValueError: a parameter is not finite: learning has diverged.
+            DivergedError: a parameter is not finite.
         """
         policy = self.next_policy()
         replay = self.sampler.save()

@@ -5,6 +5,7 @@ in order and adding the steps again rebuilds the buffer.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,19 +50,18 @@ class ReplayLog:
         self.segments = tuple(segments)
         self._directory = directory
         self._capacity = capacity
-        self._steps: list[TimeStep] = []
-        self._transitions = 0
+        # While nothing can be written (a full disk) the newest steps wait, not all.
+        self._waiting: deque[tuple[TimeStep, bool]] = deque(maxlen=2 * capacity)
 
     def append(self, step: TimeStep, is_transition: bool) -> None:
         """Note a step for the next segment."""
-        self._steps.append(step)
-        self._transitions += is_transition
+        self._waiting.append((step, is_transition))
 
     def flush(self) -> tuple[Segment, ...]:
         """Write what is new and return the segments that hold the whole buffer."""
-        if self._steps:
+        if self._waiting:
             self.segments = (*self.segments, self._write())
-            self._steps, self._transitions = [], 0
+            self._waiting.clear()
         kept = sum(segment.transitions for segment in self.segments)
         while self.segments and kept - self.segments[0].transitions >= self._capacity:
             kept -= self.segments[0].transitions
@@ -70,10 +70,11 @@ class ReplayLog:
 
     def _write(self) -> Segment:
         name = f"segment_{self._next_number():08d}.safetensors"
-        data = save(_arrays(self._steps))
+        data = save(_arrays([step for step, _ in self._waiting]))
         self._directory.mkdir(parents=True, exist_ok=True)
         write_durably(self._directory / name, data)
-        return Segment(name, self._transitions, hashlib.sha256(data).hexdigest())
+        transitions = sum(is_transition for _, is_transition in self._waiting)
+        return Segment(name, transitions, hashlib.sha256(data).hexdigest())
 
     def _next_number(self) -> int:
         if not self.segments:

@@ -16,7 +16,7 @@ from sac_learner.nodes.learner_convert import policy_message, status_message, ti
 from sac_learner.nodes.periods import Due, Stopwatch
 from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
 from ur5_rl_ros import process, qos
-from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
+from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
 
 STATUS_PERIOD_S = 1.0
@@ -37,6 +37,7 @@ class LearnerNode(Node):
         self._learner = Learner(config)
         self._session = secrets.randbits(63)
         self._malformed = 0
+        self._save_problem = ""
         self._status = LearnerStatus(waiting_for="the replay buffer on disk")
         self._update_time, self._wait_time = Stopwatch(), Stopwatch()
         self._policies = self.create_publisher(
@@ -70,8 +71,8 @@ class LearnerNode(Node):
                 if status_due(now_s):
                     self._publish_status()
                 if checkpoint_due(now_s):
-                    self._learner.save()
-            self._learner.save()
+                    self._save()
+            self._save()
 
     def _resume_if_asked(self, stop: process.Stop) -> None:
         config, learner = self._config, self._learner
@@ -83,6 +84,15 @@ class LearnerNode(Node):
             f"resumed {config.run_dir} at update {learner.sac.updates}, "
             f"{learner.sampler.buffer_size} transitions in the buffer"
         )
+
+    def _save(self) -> None:
+        """Write a checkpoint; without one, learning goes on and people are told."""
+        try:
+            self._learner.save()
+            self._save_problem = ""
+        except OSError as error:
+            self._save_problem = f"no checkpoint: {error}"
+            self.get_logger().error(self._save_problem)
 
     def _update_or_wait(self, stop: process.Stop) -> None:
         if not self._learner.update_due:
@@ -147,6 +157,8 @@ class LearnerNode(Node):
             "last_refusal": sampler.last_refusal,
         }
         lost = status.transitions_lost + status.transitions_refused + sampler.overflowed
+        if self._save_problem:
+            return ERROR, self._save_problem, values
         if lost:
             return WARN, f"{lost} time steps lost or refused", values
         return (
