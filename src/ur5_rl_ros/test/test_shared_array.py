@@ -187,6 +187,7 @@ def header(magic=b"UR5RLSA1", code=b"|u1", shape=(3, 0, 0, 0)):
         header() + bytes(2),
         header(shape=(2**40, 2**40, 0, 0)) + bytes(99),
         header(shape=(-3, 0, 0, 0)) + bytes(99),
+        header(shape=(0, 0, 0, 0)) + bytes(99),
         header(code=b"|O") + bytes(99),
         header(code=b"nonsense") + bytes(99),
         header(code=b"\xff\xfe") + bytes(99),
