@@ -17,6 +17,7 @@ import sac_learner.core
 from sac_learner.core.checkpoint import (
     RunState,
     checkpoint_paths,
+    checkpoints_dir,
     newest_checkpoint,
     prune,
     read_checkpoint,
@@ -66,6 +67,27 @@ def test_the_policy_is_found_from_the_checkpoint_and_from_the_run(
         found = read_policy(where)
         assert found == policy
         decode_policy(found)
+
+
+def test_fault_a_checkpoint_that_was_not_finished_is_not_there(
+    write, tmp_path, monkeypatch
+):
+    write(updates=7)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)
+        patch.setattr("os.replace", _power_failure)
+        with pytest.raises(KeyboardInterrupt):
+            write(updates=9)
+    assert newest_checkpoint(tmp_path)[0].state.updates == 7
+    write(updates=9)  # over what is left of it
+    assert [p.name for p in sorted(checkpoints_dir(tmp_path).iterdir())] == [
+        "00000007",
+        "00000009",
+    ]
+
+
+def _power_failure(*_):
+    raise KeyboardInterrupt
 
 
 def test_an_equal_update_replaces_the_older_checkpoint(write, tmp_path):
