@@ -19,7 +19,7 @@ from pathlib import Path
 from ur5_rl_bringup.graph import OnExit, Process
 from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_OK
 
-STOP_S = 4.5  # for every process to say its last word
+STOP_S = 4.0  # for every process to say its last word; the promise is 5 s in all
 RESTART_DELAY_S = 0.5
 MAX_RESTARTS = 5  # of one process in RESTART_WINDOW_S; more means that it cannot run
 RESTART_WINDOW_S = 60.0
