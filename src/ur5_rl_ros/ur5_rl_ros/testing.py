@@ -4,11 +4,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+FAST_DDS_PROFILE = Path(__file__).parents[3] / "config" / "fastdds.xml"
 FIRST_DOMAIN = 10
 NUM_DOMAINS = 90  # 10..99: below the ports that Linux hands out by itself
 
@@ -34,8 +36,8 @@ def ros(
     ros_domain: int, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SingleThreadedExecutor]:
     """Yield an executor in a private context and domain."""
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain))
+    for name, value in ros_variables(ros_domain).items():
+        monkeypatch.setenv(name, value)
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=ros_domain)
     executor = SingleThreadedExecutor(context=context)
@@ -59,8 +61,15 @@ def spin_until(ros: SingleThreadedExecutor) -> Callable[..., None]:
 
 def node_environment(domain: int) -> dict[str, str]:
     """Return the environment for a node started as a process of a test."""
-    return {
-        **os.environ,
+    return {**os.environ, **ros_variables(domain)}
+
+
+def ros_variables(domain: int) -> dict[str, str]:
+    """Return what makes ROS speak on one domain of this machine, as in the graph."""
+    variables = {
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
+    if FAST_DDS_PROFILE.is_file():  # not where the package is installed alone
+        variables["FASTDDS_DEFAULT_PROFILES_FILE"] = str(FAST_DDS_PROFILE)
+    return variables
