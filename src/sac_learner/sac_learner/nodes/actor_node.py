@@ -10,6 +10,7 @@ import time
 from collections import deque
 
 import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.node import Node
 
@@ -50,12 +51,11 @@ class ActorNode(Node):
         )
         self._actions = self.create_publisher(ActionMsg, "action", qos.COMMAND)
         self._loader = None
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._start = self.create_timer(0.02, self._listen_once_heard, clock=steady)
+        self._diagnostics = Diagnostics(self, config.policy, self._report)
         if config.policy == "sac" and not config.checkpoint:
             self._listen_to_learner()
-        self.create_subscription(
-            ObservationMsg, "observation", self._on_observation, qos.COMMAND
-        )
-        self._diagnostics = Diagnostics(self, config.policy, self._report)
         gc.collect()
         gc.freeze()  # what is here stays: no full collection in a control cycle
 
@@ -66,6 +66,14 @@ class ActorNode(Node):
         self.create_subscription(
             PolicyParameters, "policy_parameters", self._loader.offer, qos.POLICY
         )
+
+    def _listen_once_heard(self) -> None:
+        """Listen to env_node, which waits for that, once it can hear the answers."""
+        if self._actions.get_subscription_count():
+            self._start.cancel()
+            self.create_subscription(
+                ObservationMsg, "observation", self._on_observation, qos.COMMAND
+            )
 
     def _on_observation(self, msg: ObservationMsg) -> None:
         config = self._config
@@ -168,10 +176,12 @@ class ActorNode(Node):
 
     def close(self) -> None:
         """Ask the arm to stand still: the last word of this process."""
-        self._send(STILL)
-        self._commands.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
-        if self._loader is not None:
-            self._loader.close()
+        try:
+            self._send(STILL)
+            self._commands.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
+        finally:
+            if self._loader is not None:
+                self._loader.close()
 
 
 def main() -> None:
