@@ -70,8 +70,10 @@ def test_what_a_package_imports_is_declared(manifest):
     run_time = declared(manifest, "depend", "exec_depend")
     assert needed <= run_time
     tests = [*folder.glob("test/*.py"), *folder.glob(f"{folder.name}/testing.py")]
-    local = {path.stem for path in tests}
-    needed = keys_of(imported(tests) - {folder.name} - local)
+    # Tests run from the source tree, where all of ours are; a manifest that named them
+    # would close a circle: the arm tests use the virtual robot, that uses the arm core.
+    ours = {path.parent.name for path in MANIFESTS} | {path.stem for path in tests}
+    needed = keys_of(imported(tests) - ours)
     assert needed <= run_time | declared(manifest, "test_depend")
 
 

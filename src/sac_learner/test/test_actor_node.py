@@ -4,6 +4,7 @@ import array
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import signal
 import subprocess
@@ -145,6 +146,17 @@ def start_process(ros_domain, neighbours, spin_until):
         process.stderr.close()
 
 
+def observe_until(condition, neighbours, spin_until):
+    """Publish one observation after another until a condition holds."""
+    steps = itertools.count(1)
+
+    def observed_and_holds():
+        neighbours.observe(next(steps))
+        return condition()
+
+    spin_until(observed_and_holds)
+
+
 def answered(neighbours, spin_until, step, **changes):
     """Publish an observation and return the action that answers it."""
     seen = neighbours.observe(step, **changes)
@@ -207,15 +219,11 @@ def test_two_actors_have_different_sessions(start, start_process, neighbours, sp
     answered(neighbours, spin_until, 0)
     start_process(policy="zero")
     spin_until(lambda: neighbours.observations.get_subscription_count() == 2)
-    step = 0
-
-    def two_sessions():
-        nonlocal step
-        step += 1
-        neighbours.observe(step)
-        return len({command.session for command in neighbours.commands}) == 2
-
-    spin_until(two_sessions)
+    observe_until(
+        lambda: len({command.session for command in neighbours.commands}) == 2,
+        neighbours,
+        spin_until,
+    )
 
 
 @pytest.mark.parametrize(
@@ -502,15 +510,7 @@ def test_fault_after_a_stop_and_a_continue_no_old_action_goes_out(
 ):
     process = start_process(policy="random")
     spin_until(lambda: neighbours.observations.get_subscription_count() == 1)
-    step = 0
-
-    def is_answering():
-        nonlocal step
-        step += 1
-        neighbours.observe(step)
-        return len(neighbours.commands) >= 3
-
-    spin_until(is_answering)
+    observe_until(lambda: len(neighbours.commands) >= 3, neighbours, spin_until)
     answered(neighbours, spin_until, 1, episode=2)
     process.send_signal(signal.SIGSTOP)
     stale = neighbours.observe(2, episode=2)
@@ -527,15 +527,7 @@ def test_fault_after_a_stop_and_a_continue_no_old_action_goes_out(
 @pytest.mark.parametrize("policy", ["random", "sac"])
 def test_the_last_command_is_zero(start_process, neighbours, spin_until, number, policy):
     process = start_process(policy=policy)
-    step = 0
-
-    def is_answering():
-        nonlocal step
-        step += 1
-        neighbours.observe(step)
-        return len(neighbours.commands) >= 3
-
-    spin_until(is_answering)
+    observe_until(lambda: len(neighbours.commands) >= 3, neighbours, spin_until)
     assert any(neighbours.commands[-1].velocity_rad_s)
     process.send_signal(number)
     spin_until(lambda: not any(neighbours.commands[-1].velocity_rad_s), timeout_s=2.0)

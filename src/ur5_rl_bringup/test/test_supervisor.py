@@ -24,10 +24,10 @@ children = [CHILDREN]
 sys.exit(asyncio.run(Supervisor(children, verbose=False).run()))
 """
 FACE = "on_exit=OnExit.SHUTDOWN"
-# Says its pid, then sleeps until SIGINT and leaves with 0.
+# Says its pid, then sleeps until it is asked to stop and leaves with 0.
 GOOD = (
     "import os,signal,sys,time;"
-    "signal.signal(signal.SIGINT, lambda *_: sys.exit(0));"
+    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0));"
     "print('pid', os.getpid(), flush=True);"
     "time.sleep(60)"
 )
@@ -135,8 +135,7 @@ def test_fault_a_deaf_child_is_killed_in_time(tmp_path):
 
 
 def test_fault_children_do_not_outlive_a_killed_supervisor(tmp_path):
-    dies_of_sigterm = GOOD  # SIGTERM at its default
-    runner = start(tmp_path, child("arm", dies_of_sigterm))
+    runner = start(tmp_path, child("arm", GOOD))
     pid = pid_of(tmp_path / "arm.log")
     runner.kill()
     runner.wait(timeout=5.0)

@@ -16,7 +16,11 @@ import yaml
 import ur5_rl_bringup
 from ur5_rl_bringup.graph import Process, environment, graph, parameter_files
 from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, RunOptions
-from ur5_rl_bringup.resolved import check_node_names, write_run_description
+from ur5_rl_bringup.resolved import (
+    check_node_names,
+    parameters_of,
+    write_run_description,
+)
 from ur5_rl_bringup.supervisor import Child, Supervisor
 
 EXIT_USAGE = 2
@@ -145,15 +149,14 @@ def _greeting(options: RunOptions) -> str:
 
 
 def _child(process: Process, options: RunOptions) -> Child:
-    files = parameter_files(options)
-    overrides = options.run_dir / "parameters" / f"{process.name}.yaml"
-    overrides.parent.mkdir(exist_ok=True)
-    own = {f"/**/{process.name}": {"ros__parameters": dict(process.parameters)}}
-    overrides.write_text(yaml.safe_dump(own))
-    words = [word for f in (*files, overrides) for word in ("--params-file", str(f))]
+    path = options.run_dir / "parameters" / f"{process.name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    values = parameters_of(process, options)
+    path.write_text(yaml.safe_dump({f"/**/{process.name}": {"ros__parameters": values}}))
+    words = ("--ros-args", "--params-file", str(path))
     return Child(
         process=process,
-        command=(sys.executable, "-m", process.module, "--ros-args", *words),
+        command=(sys.executable, "-m", process.module, *words),
         environment={**environment(options.root), **os.environ, **process.environment},
         log_path=options.run_dir / "log" / f"{process.name}.log",
     )

@@ -22,7 +22,11 @@ from launch_ros.actions import Node
 from launch import LaunchContext, LaunchDescription
 from ur5_rl_bringup.graph import OnExit, Process, environment, graph, parameter_files
 from ur5_rl_bringup.options import RunOptions
-from ur5_rl_bringup.resolved import check_node_names, write_run_description
+from ur5_rl_bringup.resolved import (
+    check_node_names,
+    parameters_of,
+    write_run_description,
+)
 from ur5_rl_bringup.supervisor import MAX_RESTARTS, RESTART_DELAY_S
 from ur5_rl_ros.process import EXIT_CONFIGURATION
 
@@ -86,14 +90,13 @@ def _options(given: dict[str, str], root: Path, world: str) -> RunOptions:
 
 
 def _actions(process: Process, options: RunOptions) -> list[Any]:
-    files = parameter_files(options)
     restarts = process.on_exit is OnExit.RESTART
     end = {} if restarts else {"on_exit": Shutdown(reason=f"{process.name} ended")}
     action = Node(
         package=process.package,
         executable=process.executable,
         name=process.name if process.is_node else None,
-        parameters=[*map(str, files), dict(process.parameters)],
+        parameters=[parameters_of(process, options)],
         additional_env=dict(process.environment),
         prefix=f"nice -n {process.nice}",
         exec_name=process.name,

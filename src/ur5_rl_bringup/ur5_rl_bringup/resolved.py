@@ -42,15 +42,21 @@ def check_node_names(options: RunOptions, files: Sequence[Path]) -> None:
         values_for_node(path, "")  # checks the form of every entry
 
 
+def parameters_of(process: Process, options: RunOptions) -> dict[str, Any]:
+    """Return all that is given to one process, the strongest value of each name.
+
+    Merged here and passed as one file: rcl keeps the older of two values when a later
+    file changes the type, without a word.
+    """
+    values: dict[str, Any] = {}
+    for path in parameter_files(options):
+        values |= values_for_node(path, process.name)
+    return values | dict(process.parameters)
+
+
 def write_run_description(options: RunOptions, processes: Sequence[Process]) -> None:
     """Write run.json: options, merged parameters of each node, commit, versions."""
-    files = parameter_files(options)
-    merged: dict[str, dict[str, Any]] = {}
-    for process in processes:
-        values: dict[str, Any] = {}
-        for path in files:
-            values |= values_for_node(path, process.name)
-        merged[process.name] = values | dict(process.parameters)
+    merged = {process.name: parameters_of(process, options) for process in processes}
     description = {
         "options": {k: _plain(v) for k, v in asdict(options).items()},
         "parameters": merged,

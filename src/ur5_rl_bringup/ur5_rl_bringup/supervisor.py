@@ -136,7 +136,8 @@ async def _interrupt(children: Sequence[Child], timeout_s: float) -> None:
     """Ask children to stop; after `timeout_s` [s] kill what is left."""
     running = [c.running for c in children if c.running and c.running.returncode is None]
     for process in running:
-        _send(process.pid, signal.SIGINT)
+        # Not SIGINT: it would meet a process that still imports with a KeyboardInterrupt.
+        _send(process.pid, signal.SIGTERM)
     waits = [asyncio.create_task(process.wait()) for process in running]
     if not waits:
         return
@@ -169,9 +170,6 @@ def _prepare_child(nice: int) -> Callable[[], None]:
 
     def prepare() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        # A shell that starts us in the background makes SIGINT ignored, and that is
-        # inherited; the nodes set their own handlers, Python helpers may not.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         with contextlib.suppress(PermissionError):  # first in line only where allowed
             os.setpriority(os.PRIO_PROCESS, 0, nice)
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -97,6 +97,15 @@ def run(make_node: Callable[[], Node]) -> None:
         pass
     finally:
         rclpy.try_shutdown()
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit; a failure without the destructors, which wait for threads that may hang."""
+    if code != EXIT_OK:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

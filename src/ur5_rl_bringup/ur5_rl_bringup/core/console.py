@@ -17,7 +17,7 @@ def episode_line(mode: str, record: RunRecord, episode: Episode) -> str:
     actor_loss = learner.actor_loss if learner else 0.0
     critic_loss = learner.critic_loss if learner else 0.0
     line = (
-        f"| {mode} | E: {record.num_episodes} | S: {record.env_steps} "
+        f"| {mode} | E: {record.num_episodes} | S: {record.total_env_steps} "
         f"| D: {episode.duration_s:.1f} s | R: {episode.return_sum:.4f} "
         f"| BR: {batch_reward:.4f} | ALOSS: {actor_loss:.4f} "
         f"| CLOSS: {critic_loss:.4f} | NUM: {record.updates}"
@@ -29,7 +29,8 @@ def summary_lines(record: RunRecord, config: MonitorConfig, wall_s: float) -> li
     """Return what a person wants to know when the run is over."""
     lines = [
         f"{config.task}, {config.policy}, seed {config.seed}: {record.num_episodes} "
-        f"episodes, {record.env_steps} steps, {record.updates} updates in {wall_s:.0f} s",
+        f"episodes, {record.total_env_steps} steps, {record.updates} updates "
+        f"in {wall_s:.0f} s",
         return_line(record.returns),
     ]
     if record.returns.count > RECENT_RETURNS:

@@ -151,7 +151,7 @@ class Monitor:
 
     def _write(self, points: Iterable[scalars.Scalar]) -> None:
         for name, value in points:
-            self._write_scalar(name, value, self.record.env_steps)
+            self._write_scalar(name, value, self.record.total_env_steps)
 
     def _write_report_or_say_why(self, now_s: float) -> None:
         """A full disk must not end the run: say so once, try again."""

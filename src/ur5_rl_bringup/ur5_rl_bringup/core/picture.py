@@ -85,7 +85,7 @@ def _rows(figure: Figure) -> tuple[SubFigure, SubFigure]:
 def _title(record: RunRecord, config: MonitorConfig) -> str:
     return (
         f"{config.task}, {config.policy}, seed {config.seed}: "
-        f"{record.num_episodes} episodes, {record.env_steps:,} steps, "
+        f"{record.num_episodes} episodes, {record.total_env_steps:,} steps, "
         f"{record.updates:,} updates"
     )
 

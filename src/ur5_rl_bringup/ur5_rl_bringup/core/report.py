@@ -36,7 +36,7 @@ def report(
         "mode": config.mode,
         "ended_by": ended_by,
         "wall_s": round(wall_s, 3),
-        "env_steps": record.env_steps,
+        "env_steps": record.total_env_steps,
         "updates": record.updates,
         **_returns(record),
         **_quality(record),

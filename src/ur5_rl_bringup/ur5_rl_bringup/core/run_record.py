@@ -86,7 +86,8 @@ class RunRecord:
     def __init__(self, max_listed_episodes: int) -> None:
         self.episodes: deque[ListedEpisode] = deque(maxlen=max_listed_episodes)
         self.num_episodes = 0
-        self.env_steps = 0
+        self.env_steps = 0  # of finished episodes, this monitor's
+        self.env_steps_before = 0  # of the run that is resumed
         self.env_starts = 0
         self.cut_short: Counter[str] = Counter()
         self.returns = Moments()
@@ -115,6 +116,11 @@ class RunRecord:
         return self.env_steps + self._running_steps
 
     @property
+    def total_env_steps(self) -> int:
+        """Of the whole run: a resumed one counts on."""
+        return self.env_steps_before + self.env_steps
+
+    @property
     def updates(self) -> int:
         """Gradient updates, resumed ones included; 0 without a learner."""
         return self.learner.updates if self.learner else 0
@@ -131,7 +137,7 @@ class RunRecord:
         self.env_starts += episode.run_id != self._run_id
         self._run_id = episode.run_id
         self._running_steps = 0
-        self.episodes.append(ListedEpisode(episode, self.env_steps))
+        self.episodes.append(ListedEpisode(episode, self.total_env_steps))
         if episode.is_complete:
             self.returns.add(episode.return_sum)
             self.recent_returns.append(episode.return_sum)
@@ -165,6 +171,9 @@ class RunRecord:
             self.joint_states_hz.add(sample.joint_states_hz)
 
     def on_learner(self, sample: LearnerSample) -> None:
+        if self.learner is None:
+            ours = self.transitions_sent
+            self.env_steps_before = max(0, sample.env_steps - ours)
         self.learner = sample
         self.stored.update(sample.transitions_received)
         self.lost.update(sample.transitions_lost)

@@ -30,6 +30,7 @@ from ur5_rl_ros.process import Stop, run
 POLL_S = 0.01
 AFTER_FAULT_S = 1.0  # before the next try: what failed needs time to come back
 STATUS_PERIOD_NS = NANOSECONDS // 2
+DISCOVERY_NS = NANOSECONDS // 2
 
 
 class EnvNode(Node):
@@ -47,6 +48,7 @@ class EnvNode(Node):
         )
         self._recoveries = RecoveryBudget(config.max_auto_recoveries)
         self._sequence = 0
+        self._actor_since_ns = time.monotonic_ns()
         self._episode: Episode | None = None
         self._next_episode = 1
         self._status = EnvStatus(waiting_for="the first messages")
@@ -73,7 +75,7 @@ class EnvNode(Node):
     def _wait_until_ready(self, stop: Stop) -> bool:
         while not stop.requested:
             fault = self._inputs.fault()
-            if not fault and self._observations.get_subscription_count() == 0:
+            if not fault and not self._has_actor():
                 fault = "nobody listens to observation yet (actor_node)"
             if not fault:
                 return True
@@ -82,6 +84,14 @@ class EnvNode(Node):
                 self._recover(stop)
             stop.wait(POLL_S)
         return False
+
+    def _has_actor(self) -> bool:
+        """Whether somebody has listened and spoken for long enough to have found us."""
+        listeners = self._observations.get_subscription_count()
+        if listeners == 0 or self.count_publishers("action") == 0:
+            self._actor_since_ns = time.monotonic_ns()
+        # It may still have to find us; that takes DDS an announcement.
+        return time.monotonic_ns() - self._actor_since_ns > DISCOVERY_NS
 
     def _recover(self, stop: Stop) -> None:
         """Ask for the end of a protective stop, as often as the configuration allows."""

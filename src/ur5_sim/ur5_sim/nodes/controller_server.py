@@ -24,7 +24,7 @@ from ur5_sim.nodes.connections import (
 RTDE_PORT, SCRIPT_PORT, DASHBOARD_PORT = 30004, 30003, 29999
 NANOSECONDS = 1_000_000_000
 MAX_CLIENTS = 100
-# Later than this: the whole machine stood still. The virtual robot stood still with it and
+# Later than this: the whole machine stood still. The virtual robot did so with it and
 # goes on from there; catching up would let its watchdog see a silence that nobody made.
 STALL_NS = 40_000_000
 
