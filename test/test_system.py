@@ -21,7 +21,7 @@ SLACK_S = 0.15
 def test_servo_solves_the_task_through_the_whole_graph(start, tmp_path):
     report_path = tmp_path / "report.json"
     run = start(
-        "sim", "--policy", "servo", "--episodes", "3", "--report", str(report_path)
+        "sim", "--policy", "servo", "--episodes", "5", "--report", str(report_path)
     )
     assert run.finish(timeout_s=90.0) == 0, run.output
     report = json.loads(report_path.read_text())
@@ -34,7 +34,7 @@ def test_servo_solves_the_task_through_the_whole_graph(start, tmp_path):
     assert report["joint_states_hz"] > 115.0
     assert report["transitions"]["lost"] == 0
     assert (run.run_dir / "picture.png").stat().st_size > 10_000
-    assert run.episodes_shown() == 5
+    assert run.episodes_shown() == 5, run.output
 
 
 def test_a_learner_learns_from_every_transition_and_resumes(start, tmp_path):
