@@ -115,3 +115,16 @@ def test_at_home_nothing_moves():
 def test_farthest_joint_is_named():
     q = (*START_POSE_RAD[:2], START_POSE_RAD[2] - 0.412, *START_POSE_RAD[3:])
     assert HOMING.farthest(q) == "elbow_joint is 0.412 rad away"
+
+
+def test_fault_a_corner_that_counts_as_passed_is_no_corner():
+    """From under the ceiling, where a learning run once got stuck."""
+    q = (1.2065, -1.0662, 0.4268, -2.5781, -1.0384, 3.1416)
+    assert not has_passed(HOMING.route(q, LIMITS)[0], q)
+    go_home(q)
+
+
+def test_a_way_that_failed_is_not_tried_again():
+    q = UNDER_THE_CEILING
+    ways = [HOMING.route(q, LIMITS, attempt) for attempt in range(3)]
+    assert len(set(ways)) == 3

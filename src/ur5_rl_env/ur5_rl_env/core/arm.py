@@ -73,6 +73,7 @@ class Arm:
         self.cause = "waits for the robot's first sample"
         self.needs_rebuild = False
         self._move: Move | None = None
+        self._failed_moves = 0  # in a row
         self._stop_cause = ""
         self._sent = STILL
         self._following = STILL  # what the robot has made of it, ramp included
@@ -90,7 +91,8 @@ class Arm:
             return Move((), result=(False, f"arm does not move: {self.cause}"))
         if self._move is not None:
             return Move((), result=(False, "arm is already on its way"))
-        self._move = move = Move(self._homing.route(q, self._limits))
+        route = self._homing.route(q, self._limits, self._failed_moves)
+        self._move = move = Move(route)
         return move
 
     def stop(self, cause: str) -> None:
@@ -186,10 +188,12 @@ class Arm:
         if move.deadline_ns is None:
             move.deadline_ns = now_ns + round(config.move_timeout_s * NANOSECONDS)
         if self._homing.has_arrived(sample.q, sample.qd):
+            self._failed_moves = 0
             self._end_move(success=True, text="arm is at the start pose")
             return None
         if now_ns > move.deadline_ns:
             where = self._homing.farthest(sample.q)
+            self._failed_moves += 1
             text = f"move_to_start failed: {where} after {config.move_timeout_s} s"
             self._end_move(success=False, text=text)
             return None

@@ -10,8 +10,8 @@ from ur5_rl_env.core.safety import STILL, Joints, SafetyLimits, is_within
 from ur5_rl_env.core.task import JOINT_NAMES
 
 AT_REST_RAD_S = 0.01
-SAMPLE_RAD = 0.1  # distance at which a line is looked at
-CORNER_RAD = 0.1  # distance from a corner of the route at which it counts as passed
+SAMPLE_RAD = 0.05  # distance at which a line is looked at
+CORNER_RAD = 0.03  # distance from a corner of the route at which it counts as passed
 SHOULDER = 1  # shoulder_lift: leans the arm back and forth
 NUM_LEANS = 6
 
@@ -48,17 +48,24 @@ class Homing:
         speed = min(self.speed_rad_s, stoppable)
         return tuple(speed * w / longest for w in way)
 
-    def route(self, q: Joints, limits: SafetyLimits) -> tuple[Joints, ...]:
+    def route(
+        self, q: Joints, limits: SafetyLimits, attempt: int = 0
+    ) -> tuple[Joints, ...]:
         """Return the corners of the shortest way whose tool path stays inside the limits.
 
         The straight line; or two, some joints first, then the others; or two with the
         shoulder leaning somewhere else on the way. Where nothing stays inside, the
-        straight line: the limits then turn it along the walls. Up to 25 ms.
+        straight line: the limits then turn it along the walls. Up to 50 ms.
+
+        Args:
+            q: Where the arm is [rad].
+            limits: Where it may be.
+            attempt: How many ways from here have failed: the next longer one is taken.
         """
         limits = limits.widened(q)
         routes = sorted(self._routes(q, limits), key=lambda corners: _length(q, corners))
         inside = (corners for corners in routes if _is_inside(q, corners, limits))
-        return next(inside, (self.goal_rad,))
+        return next(itertools.islice(inside, attempt, None), (self.goal_rad,))
 
     def _routes(self, q: Joints, limits: SafetyLimits) -> Iterator[tuple[Joints, ...]]:
         yield (self.goal_rad,)
@@ -66,8 +73,10 @@ class Homing:
         leans = [low + part * (high - low) / NUM_LEANS for part in range(NUM_LEANS + 1)]
         choices: list[Joints] = list(zip(q[:-1], self.goal_rad[:-1], strict=True))
         choices[SHOULDER] += tuple(leans)
-        for corner in itertools.product(*choices):
-            yield (*corner, self.goal_rad[-1]), self.goal_rad
+        for joints in itertools.product(*choices):
+            corner = (*joints, self.goal_rad[-1])
+            if not has_passed(corner, q):  # else it would not be gone to at all
+                yield corner, self.goal_rad
 
     def has_arrived(self, q: Joints, qd: Joints) -> bool:
         """Whether each joint is within tolerance of the goal and at rest."""
