@@ -154,3 +154,15 @@ def test_informational_lines_go_to_the_log_alone(tmp_path):
     log = (tmp_path / "env.log").read_text()
     assert "[INFO] hello" in log
     assert log.count("x") == 200_000  # a long line is not lost
+
+
+def test_a_childs_priority_holds_among_sessions(tmp_path):
+    group = Path("/proc/self/autogroup")
+    shows = (
+        "import os, pathlib; print(os.nice(0), "
+        f"pathlib.Path('{group}').read_text() if {group.exists()} else 'nice 7')"
+    )
+    runner = start(tmp_path, child("face", shows, f"nice=7, {FACE}"))
+    _, output = finish(runner)
+    assert output.startswith("7 ")
+    assert "nice 7" in output

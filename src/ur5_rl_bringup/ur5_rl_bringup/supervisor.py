@@ -172,5 +172,8 @@ def _prepare_child(nice: int) -> Callable[[], None]:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         with contextlib.suppress(PermissionError):  # first in line only where allowed
             os.setpriority(os.PRIO_PROCESS, 0, nice)
+        # With autogroups the kernel weighs sessions, and each child leads one.
+        with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
+            group.write(str(nice))
 
     return prepare
