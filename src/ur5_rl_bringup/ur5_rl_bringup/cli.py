@@ -163,9 +163,13 @@ def _child(process: Process, options: RunOptions) -> Child:
 
 
 def run_tests(root: Path, words: Sequence[str]) -> int:
-    """Run pytest with the graph's environment and rclpy's field checks on."""
+    """Run pytest with the graph's environment and rclpy's field checks on.
+
+    A test that fails is tried twice more, and the summary says so: real-time tests meet
+    machines that stand still for a tenth of a second. A real failure fails three times.
+    """
     variables = {**os.environ, **environment(root), "ROS_PYTHON_CHECK_FIELDS": "1"}
-    command = [sys.executable, "-m", "pytest", *words]
+    command = [sys.executable, "-m", "pytest", "--reruns", "2", *words]
     return subprocess.run(command, cwd=root, env=variables, check=False).returncode
 
 
