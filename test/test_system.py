@@ -144,3 +144,23 @@ def test_fault_a_port_in_use(start):
     errors = [line for line in run.lines if "error" in line]
     assert any(f"{address}:30004" in line for line in errors), run.output
     assert "Traceback" not in run.output
+
+
+def test_fault_a_killed_learner_comes_back_and_has_lost_nothing(start, tmp_path):
+    soon = tmp_path / "soon.yaml"
+    settings = {"learning_starts": 100, "checkpoint_period_s": 5.0}
+    soon.write_text(json.dumps({"/**/learner_node": {"ros__parameters": settings}}))
+    run = start("sim", "--params", str(soon))
+    checkpoints = run.run_dir / "checkpoints"
+    run.wait_until(
+        lambda: checkpoints.is_dir() and any(checkpoints.iterdir()), timeout_s=60.0
+    )
+    run.wait_until(lambda: run.episodes_shown() >= 2, timeout_s=60.0)
+    psutil.Process(run.pid_of("learner_node")).kill()
+    shown = run.episodes_shown()
+    run.wait_until(lambda: "starting it again" in run.output, timeout_s=10.0)
+    run.wait_until(lambda: run.episodes_shown() >= shown + 3, timeout_s=60.0)
+    assert run.stop() < 5.0
+    report = run.report()
+    assert report["transitions"]["lost"] == 0
+    assert report["learner"]["env_steps"] >= report["transitions"]["sent"] - 110
