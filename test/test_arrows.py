@@ -18,6 +18,16 @@ CORE = {
     "target_display": {"numpy", "cv2"},
     "ur5_sim": {"numpy", "cv2", "ur5_rl_env.core", "target_display.core"},
     "ur5_rl_bringup": {"numpy", "matplotlib", "tensorboardX", "ur5_rl_env.core"},
+    "ur5_rl_experiments": {
+        "numpy",
+        "cv2",
+        "torch",
+        "matplotlib",
+        "ur5_rl_env.core",
+        "sac_learner.core",
+        "target_display.core",
+        "ur5_sim.core",
+    },
 }
 # Which of our packages anything in a package may import besides itself.
 PACKAGE = {
@@ -32,7 +42,8 @@ PACKAGE = {
         "ur5_rl_env.core",
         "target_display.core",
     },
-    "ur5_rl_bringup": PACKAGES,
+    "ur5_rl_bringup": PACKAGES - {"ur5_rl_experiments"},
+    "ur5_rl_experiments": PACKAGES,
 }
 CLOCKS = {"time", "datetime"}
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib
 import os
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ from ur5_rl_bringup.resolved import (
 from ur5_rl_bringup.supervisor import Child, Supervisor
 
 EXIT_USAGE = 2
+EXPERIMENT_COMMANDS = ("bench", "experiment")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -31,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     root, *words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["test"]:  # pytest knows its own options
         sys.exit(run_tests(Path(root), words[1:]))
+    if words[:1] and words[0] in EXPERIMENT_COMMANDS:
+        # By name: that package stands above this one.
+        commands = importlib.import_module("ur5_rl_experiments.commands")
+        sys.exit(commands.main(Path(root), words))
     arguments = parser().parse_args(words)
     try:
         options = options_from(arguments, Path(root))
@@ -50,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("eval", help="noise-free episodes of a checkpoint")
     evaluate.add_argument("checkpoint", help="a folder run_dir/checkpoints/NUMBER")
     commands.add_parser("test", help="run the tests (further words go to pytest)")
+    commands.add_parser("bench", help="measure what things cost")
+    commands.add_parser("experiment", help="compare architectures in virtual time")
     for command in (sim, robot, evaluate):
         _add_run_options(command, learns=command is not evaluate)
     return top

@@ -231,3 +231,33 @@ def test_fault_a_world_that_cannot_be_is_refused_by_name(changed, name):
 def test_the_first_frame_shows_the_dot():
     some_world = world()
     assert all(mask_pixels(some_world.reset(n).frame) > 60 for n in range(1, 20))
+
+
+def test_frames_come_at_the_camera_rate_whatever_the_action_period():
+    """The last three camera frames, 40 ms apart, at an action period of 120 ms."""
+    some_world = World(WorldConfig(arm=ArmConfig(action_period_s=0.12)))
+    first = some_world.reset(1)
+    assert first.frame_ids == (first.frame_ids[0],) * 3
+    seen = [some_world.step(STILL).frame_ids for _ in range(3)]
+    begin = first.frame_ids[0]
+    assert seen == [tuple(begin + 3 * k + i for i in (1, 2, 3)) for k in range(3)]
+
+
+def test_until_the_delay_is_over_the_arm_follows_the_action_before():
+    some_world = world()
+    some_world.reset(1)
+    forwards, back = np.array([1.0, 0, 0, 0, 0]), np.array([-1.0, 0, 0, 0, 0])
+    for _ in range(20):
+        some_world.step(forwards)
+    held = some_world.step(back, delay_s=0.024)  # 3 of 5 control periods
+    assert held.qd[0] == pytest.approx(0.7 - 2 * 0.008 * 1.4)
+    assert some_world.step(back).qd[0] == pytest.approx(0.7 - 7 * 0.008 * 1.4)
+
+
+def test_a_step_says_whether_a_limit_kept_the_arm_back():
+    some_world = world()
+    some_world.reset(1)
+    action = np.array([0.0, 1.0, -1.0, 0.0, 0.0])
+    limited = [some_world.step(action).is_limited for _ in range(STEPS)]
+    assert not limited[0]
+    assert limited[-1]

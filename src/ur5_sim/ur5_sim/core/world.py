@@ -1,15 +1,17 @@
 """The whole simulated world in one object, without ROS and without a clock.
 
 Arm, target, screen, camera and reward, stepped by action periods: the same parts that the
-graph runs in processes of their own, here with ideal timing. About 2400 steps a second on
-one core at 160 x 90; call `cv2.setNumThreads(1)` to keep OpenCV to that core.
+graph runs in processes of their own, here with the timing that the caller gives. About
+2400 steps a second on one core at 160 x 90; call `cv2.setNumThreads(1)` to keep OpenCV to
+that core.
 
     world = World(WorldConfig(motion=MotionConfig(motion="tracking")))
-    first = world.reset(episode=1)
+    step = world.reset(episode=1)
     for _ in range(100):
-        step = world.step(policy(step.frame, step.q, step.qd))
+        step = world.step(policy(step.frames, step.q, step.qd))
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -21,9 +23,10 @@ from target_display.core.motion import MotionConfig, Target, trajectory
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.reward import Reward, RewardConfig
 from ur5_rl_env.core.safety import limited_velocity
-from ur5_rl_env.core.task import NUM_ACTIONS
+from ur5_rl_env.core.task import NUM_ACTIONS, STACK_FRAMES
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
+from ur5_sim.core.motion import STILL
 from ur5_sim.core.plant import Plant
 from ur5_sim.core.sensor import Sensor
 
@@ -36,8 +39,8 @@ class WorldConfig:
 
     Attributes:
         motion: Of the target.
-        camera: Lens, sensor and room. One frame is taken per action period, whatever its
-            rate; its latency counts in whole periods.
+        camera: Lens, sensor and room. Frames are taken at its rate from the start of the
+            episode on, in whole control periods; its latency counts in whole frames.
         reward: Form of the reward.
         arm: Limits of the arm, and the action period, that one `step` takes.
         screen_width_px: Pixels of the screen, as those of the display node.
@@ -52,12 +55,16 @@ class WorldConfig:
     screen_height_px: int = 360
 
     def __post_init__(self) -> None:
-        cycles = self.arm.action_period_s * self.arm.control_rate_hz
-        if abs(cycles - round(cycles)) > 1e-6:
-            raise ValueError(
-                f"arm.action_period_s ({self.arm.action_period_s}) must be a multiple of "
-                f"the control period ({self.arm.control_period_s} s)"
-            )
+        for name, period_s in (
+            ("arm.action_period_s", self.arm.action_period_s),
+            ("1 / camera.rate_hz", 1.0 / self.camera.rate_hz),
+        ):
+            cycles = period_s * self.arm.control_rate_hz
+            if round(cycles) < 1 or abs(cycles - round(cycles)) > 1e-6:
+                raise ValueError(
+                    f"{name} ({period_s}) must be a multiple of the control period "
+                    f"({self.arm.control_period_s} s)"
+                )
         for name in ("screen_width_px", "screen_height_px"):
             if not 16 <= getattr(self, name) <= 8192:
                 raise ValueError(f"{name} must be in 16..8192, got {getattr(self, name)}")
@@ -68,16 +75,27 @@ class WorldStep:
     """What is known after a step.
 
     Attributes:
-        frame: Newest camera frame, BGR, shape (height_px, width_px, 3).
+        frames: The last three camera frames, oldest first, BGR, shape (height_px,
+            width_px, 3) each.
+        frame_ids: Their numbers in the life of the world, ascending; at the start of an
+            episode one frame stands three times.
         q: Joint positions [rad], shape (6,).
         qd: Joint speeds [rad/s], shape (6,).
-        reward: Of this frame and this pose.
+        reward: Of the newest frame and this pose.
+        is_limited: Whether a safety limit changed the motion since the last step.
     """
 
-    frame: Pixels
+    frames: tuple[Pixels, ...]
+    frame_ids: tuple[int, ...]
     q: Array
     qd: Array
     reward: float
+    is_limited: bool = False
+
+    @property
+    def frame(self) -> Pixels:
+        """Newest camera frame."""
+        return self.frames[-1]
 
 
 class World:
@@ -91,13 +109,15 @@ class World:
         self._limits = config.arm.limits()
         camera, period_s = config.camera, config.arm.action_period_s
         self._cycles = round(period_s * config.arm.control_rate_hz)
+        self._cycles_per_frame = round(config.arm.control_rate_hz / camera.rate_hz)
         self._camera, self._sensor = Camera(camera), Sensor(camera)
         self._reward = Reward(config.reward, camera.height_px, camera.width_px, period_s)
         self._in_transit: deque[Pixels] = deque(
-            maxlen=round(camera.latency_s / period_s) + 1
+            maxlen=round(camera.latency_s * camera.rate_hz) + 1
         )
         shape = (config.screen_height_px, config.screen_width_px, 4)
         self._canvas = Canvas(np.empty(shape, np.uint8))
+        self._newest_id = 0
         self.reset(0)
 
     def reset(self, episode: int) -> WorldStep:
@@ -110,17 +130,24 @@ class World:
             lag_s=0.0,
         )
         self._trajectory = trajectory(self._config.motion, episode)
-        self._steps = 0
         self._sensor.restart(episode)
         self._in_transit.clear()
-        self._frame = self._expose()
+        self._wanted = STILL
+        self._is_limited = False
+        self._newest_id += 1
+        self._frames = ((self._newest_id, self._expose()),) * STACK_FRAMES
         return self._observed()
 
-    def step(self, action: ArrayLike) -> WorldStep:
-        """Apply an action for one period, then look.
+    def step(self, action: ArrayLike, delay_s: float = 0.0) -> WorldStep:
+        """Let one action period pass, then look.
 
         Args:
             action: Parts of the maximal joint speed, shape (5,); cut off at [-1, 1].
+            delay_s: Time from the observation until the arm follows the action; until
+                then it follows the one before. Rounded up to control periods [s].
+
+        Raises:
+            ValueError: the action has another shape or is not finite.
         """
         fraction = np.asarray(action, np.float64)
         if fraction.shape != (NUM_ACTIONS,) or not np.isfinite(fraction).all():
@@ -128,32 +155,43 @@ class World:
                 f"action must be {NUM_ACTIONS} finite numbers, got {action!r}"
             )
         speeds = fraction * self._config.arm.max_joint_speed_rad_s
-        self._move((*speeds.tolist(), 0.0))
-        self._steps += 1
-        arrived = self._expose()
-        if not self._sensor.is_dropped():
-            self._frame = arrived
+        rate_hz = self._config.arm.control_rate_hz
+        held = min(math.ceil(delay_s * rate_hz - 1e-9), self._cycles)
+        self._is_limited = False
+        self._advance(held)
+        self._wanted = (*speeds.tolist(), 0.0)
+        self._advance(self._cycles - held)
         return self._observed()
 
     @property
     def target(self) -> Target:
         """Where the target is now."""
-        return self._trajectory.at(self._steps * self._config.arm.action_period_s)
+        return self._trajectory.at(self._plant.cycle * self._plant.cycle_s)
 
-    def _move(self, wanted: tuple[float, ...]) -> None:
-        """Follow `wanted` [rad/s] for one period, within limits, as the arm node does."""
+    def _advance(self, cycles: int) -> None:
+        """Let so many control periods pass; frames are taken when they are due."""
+        for _ in range(cycles):
+            self._move()
+            if self._plant.cycle % self._cycles_per_frame == 0:
+                self._newest_id += 1
+                arrived = self._expose()
+                if not self._sensor.is_dropped():
+                    self._frames = (*self._frames[1:], (self._newest_id, arrived))
+
+    def _move(self) -> None:
+        """Follow what is wanted for one control period, within limits, as arm_node."""
         plant, arm = self._plant, self._config.arm
-        for _ in range(self._cycles):
-            qd, _ = limited_velocity(
-                wanted,
-                plant.target_qd,
-                plant.q,
-                self._limits,
-                max_speed_rad_s=arm.max_joint_speed_rad_s,
-                acceleration_rad_s2=arm.acceleration_rad_s2,
-            )
-            plant.speedj(qd, arm.stop_acceleration_rad_s2)
-            plant.step()
+        qd, limited = limited_velocity(
+            self._wanted,
+            plant.target_qd,
+            plant.q,
+            self._limits,
+            max_speed_rad_s=arm.max_joint_speed_rad_s,
+            acceleration_rad_s2=arm.acceleration_rad_s2,
+        )
+        self._is_limited |= any(limited)
+        plant.speedj(qd, arm.stop_acceleration_rad_s2)
+        plant.step()
 
     def _expose(self) -> Pixels:
         """Take a picture and return the one that arrives now."""
@@ -166,4 +204,6 @@ class World:
 
     def _observed(self) -> WorldStep:
         q, qd = np.array(self._plant.q), np.array(self._plant.qd)
-        return WorldStep(self._frame, q, qd, self._reward(self._frame, q))
+        frame_ids, frames = zip(*self._frames, strict=True)
+        reward = self._reward(frames[-1], q)
+        return WorldStep(frames, frame_ids, q, qd, reward, self._is_limited)

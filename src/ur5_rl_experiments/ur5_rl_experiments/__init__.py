@@ -1,0 +1,1 @@
+"""Experiments without a robot and without ROS, their figures, and what things cost."""

@@ -1,0 +1,1 @@
+"""What things cost, one module a command: `./ur5rl bench NAME --report FILE.json`."""
