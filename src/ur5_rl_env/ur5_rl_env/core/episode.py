@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ur5_rl_env.core.env_config import EnvConfig
+from ur5_rl_env.core.proprioception import proprioception
 from ur5_rl_env.core.reward import Reward, mask_pixels
 from ur5_rl_env.core.sensors import Frame, Snapshot
 from ur5_rl_env.core.task import NUM_ACTIONS
@@ -103,10 +104,9 @@ class Episode:
             self.record.synchronisation_misses += 1
 
     def proprioception(self) -> NDArray[np.float32]:
-        """Return q[5], qd[5] / max speed and the previous action[5], shape (15,)."""
-        joints, n = self._snapshot.joints, NUM_ACTIONS
-        speed = joints.qd[:n] / self._config.max_joint_speed_rad_s
-        return np.concatenate([joints.q[:n], speed, self._executed]).astype(np.float32)
+        """Return what the policy is told beside the images, shape (15,)."""
+        joints, max_speed = self._snapshot.joints, self._config.max_joint_speed_rad_s
+        return proprioception(joints.q, joints.qd, self._executed, max_speed)
 
     def finish_step(self, limited: bool) -> TimeStep:
         """Return the time step of the newest observation, with its reward."""
