@@ -1,0 +1,127 @@
+"""How sure a mean or a share is, from a handful of episodes.
+
+With five seeds or twenty episodes a bare mean says little: Agarwal 2021, "Deep
+reinforcement learning at the edge of the statistical precipice", arXiv:2108.13264.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = Sequence[float] | NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+def standard_error(values: Values) -> float:
+    """Return the standard error of the mean; NaN for one value, which shows no spread.
+
+    Raises:
+        ValueError: there is no value, or one is not finite.
+    """
+    sample = _checked("values", values)
+    if len(sample) == 1:
+        return math.nan
+    return float(sample.std(ddof=1) / math.sqrt(len(sample)))
+
+
+def bootstrap_interval(
+    values: Values, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Return the percentile bootstrap interval of the mean; of one value v (v, v).
+
+    Efron & Tibshirani 1993, "An introduction to the bootstrap", chapter 13. For fewer
+    than ten values it is somewhat too narrow.
+
+    Args:
+        values: Independent of each other, such as one return per seed.
+        confidence: Part of such intervals that hold the true mean, in (0, 1).
+        resamples: More make the ends steadier.
+        seed: The same seed gives the same interval.
+
+    Raises:
+        ValueError: there is no value, one is not finite, or a setting is out of range.
+    """
+    sample = _checked("values", values)
+    means = _resampled_means(sample, resamples, np.random.default_rng(seed))
+    return _middle(means, confidence)
+
+
+def difference_interval(
+    a: Values,
+    b: Values,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """Return the percentile bootstrap interval of mean(a) - mean(b), a and b unpaired.
+
+    Efron & Tibshirani 1993, chapter 8: each sample is drawn from anew. Where a[i] and
+    b[i] come from the same episode, `bootstrap_interval` of a - b is narrower.
+
+    Raises:
+        ValueError: as `bootstrap_interval`.
+    """
+    of_a, of_b = _checked("a", a), _checked("b", b)
+    rng = np.random.default_rng(seed)
+    differences = _resampled_means(of_a, resamples, rng) - _resampled_means(
+        of_b, resamples, rng
+    )
+    return _middle(differences, confidence)
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
+    """Return the score interval of a share, within [0, 1] and never empty.
+
+    Wilson 1927; Brown, Cai & DasGupta 2001, "Interval estimation for a binomial
+    proportion", recommend it for few trials.
+
+    Raises:
+        ValueError: not 0 <= successes <= trials, no trial, or confidence not in (0, 1).
+    """
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(
+            f"successes must be in 0..trials, trials >= 1, got {successes} of {trials}"
+        )
+    _check_confidence(confidence)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
+    share, spread = successes / trials, z * z / trials
+    middle = (share + spread / 2.0) / (1.0 + spread)
+    reach = z * math.sqrt(share * (1.0 - share) / trials + spread / (4.0 * trials))
+    reach /= 1.0 + spread
+    # The ends are exact where all or none succeeded; rounding would miss them.
+    low = 0.0 if successes == 0 else max(0.0, middle - reach)
+    return low, 1.0 if successes == trials else min(1.0, middle + reach)
+
+
+def _resampled_means(
+    sample: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return the means of samples drawn from `sample` with replacement, (resamples,)."""
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
+    means = rng.choice(sample, (resamples, len(sample))).mean(axis=1)
+    # The mean of equal numbers may differ from them in the last bit.
+    return np.clip(means, sample.min(), sample.max())
+
+
+def _middle(values: NDArray[np.float64], confidence: float) -> Interval:
+    _check_confidence(confidence)
+    tail = 50.0 * (1.0 - confidence)
+    low, high = np.percentile(values, (tail, 100.0 - tail))
+    return float(low), float(high)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence must be in (0, 1), got {confidence}")
+
+
+def _checked(name: str, values: Values) -> NDArray[np.float64]:
+    sample = np.asarray(values, np.float64)
+    if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
+        raise ValueError(f"{name} must be at least one finite number, got {values}")
+    return sample

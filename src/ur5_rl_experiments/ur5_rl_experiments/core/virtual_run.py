@@ -1,0 +1,274 @@
+"""One run of learning in virtual time: world, policy and learner advance event by event.
+
+The world does not wait: while the learner computes for so many virtual milliseconds, the
+arm follows its last action, the dot moves and the camera takes its pictures.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sac_learner.core.batch import empty_batch
+from sac_learner.core.config import LearnerConfig
+from sac_learner.core.replay_buffer import ReplayBuffer
+from sac_learner.core.sac import Sac
+from sac_learner.core.time_step import TimeStep
+from sac_learner.core.update_limiter import UpdateLimiter
+from target_display.core.motion import MotionConfig
+from ur5_rl_env.core.arm_config import ArmConfig
+from ur5_rl_env.core.task import (
+    ACTION_PERIOD_S,
+    EPISODE_S,
+    MAX_JOINT_SPEED_RAD_S,
+    NUM_ACTIONS,
+)
+from ur5_rl_experiments.core.costs import Costs
+from ur5_rl_experiments.core.virtual_learner import Architecture, Parts, VirtualLearner
+from ur5_sim.core.camera_config import CameraConfig
+from ur5_sim.core.observer import Observer, Seen
+from ur5_sim.core.world import World, WorldConfig, WorldStep
+
+RESET_S = 3.0  # of the thesis: the arm goes home; the learner learns on
+TASKS = ("reaching", "tracking")
+
+Action = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run: what learns, how its parts share time, and for how long.
+
+    Attributes:
+        task: Motion of the dot.
+        architecture: How acting, sampling and updating share the time.
+        costs: What they take [s of virtual time].
+        learner: Networks, algorithm, update-to-data ratio, seed.
+        action_period_s: Time between two actions; None = 40 ms, and for `sequential`
+            what its work needs.
+        minutes: Virtual time after the random start [min].
+        env_steps: End after so many transitions in all; 0 = no limit.
+    """
+
+    task: str = "reaching"
+    architecture: Architecture = Architecture.ASYNC_2
+    costs: Costs = field(default_factory=Costs)
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+    action_period_s: float | None = None
+    minutes: float = 120.0
+    env_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"task must be one of {TASKS}, got '{self.task}'")
+        if not self.minutes > 0.0:
+            raise ValueError(f"minutes must be positive, got {self.minutes}")
+        if self.delay_s > self.period_s + 1e-9:
+            raise ValueError(
+                f"action_period_s ({self.period_s}) is shorter than the work of a cycle "
+                f"({self.delay_s:.3f} s)"
+            )
+
+    @property
+    def period_s(self) -> float:
+        """Time between two actions [s]."""
+        if self.action_period_s is not None:
+            return self.action_period_s
+        if self.architecture is Architecture.SEQUENTIAL:
+            return self.costs.sequential_period_s(self._updates_in_line)
+        return ACTION_PERIOD_S
+
+    @property
+    def delay_s(self) -> float:
+        """From an observation to the arm's answer [s]."""
+        if self.architecture is Architecture.SEQUENTIAL:
+            return self.costs.in_line_s(self._updates_in_line)
+        return self.costs.response_s
+
+    @property
+    def _updates_in_line(self) -> int:
+        return math.ceil(self.learner.updates_per_transition)
+
+    @property
+    def steps_per_episode(self) -> int:
+        """Transitions of an episode."""
+        return int(EPISODE_S / self.period_s + 1e-9)
+
+    def world(self) -> WorldConfig:
+        """Return the world of this run."""
+        learner = self.learner
+        return WorldConfig(
+            motion=MotionConfig(motion=self.task, seed=learner.seed),
+            camera=CameraConfig(
+                width_px=learner.width_px, height_px=learner.height_px, seed=learner.seed
+            ),
+            arm=ArmConfig(action_period_s=self.period_s),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeRecord:
+    """One finished episode of learning.
+
+    Attributes:
+        begin_s: Virtual instant of its first observation [s].
+        return_sum: Undiscounted sum of rewards.
+        env_steps: Transitions in all at its end.
+        updates: Gradient updates in all at its end.
+        policy_age_s: Mean time from the end of the newest update to each action [s].
+        limited_steps: Steps at which a safety limit changed the motion.
+    """
+
+    begin_s: float
+    return_sum: float
+    env_steps: int
+    updates: int
+    policy_age_s: float
+    limited_steps: int
+
+
+class VirtualRun:
+    """Owned by one thread. `episodes` runs it, once.
+
+    Attributes:
+        sac: What has been learnt so far.
+        env_steps: Transitions so far.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.env_steps = 0
+        self._config = config
+        learner = config.learner
+        self._generator = np.random.default_rng(learner.seed)
+        self._buffer = ReplayBuffer(
+            learner.replay_capacity,
+            learner.network,
+            discount=learner.discount,
+            n_step=learner.n_step,
+        )
+        self.sac = Sac(learner)
+        limiter = UpdateLimiter(
+            learner.updates_per_transition,
+            learner.learning_starts,
+            learner.max_pending_updates,
+        )
+        parts = Parts(
+            sac=self.sac,
+            buffer=self._buffer,
+            limiter=limiter,
+            generator=self._generator,
+            new_batch=lambda: empty_batch(learner.batch_size, learner.network),
+            learning_starts=max(learner.learning_starts, 1),
+        )
+        self._learner = VirtualLearner(parts, config.costs, config.architecture)
+        self._world = World(config.world())
+        self._observer = Observer(MAX_JOINT_SPEED_RAD_S)
+        self._now_s = 0.0
+        self._episode = 0
+        self._sequence = 0
+        self._newest_frame = 0
+
+    def episodes(self) -> Iterator[EpisodeRecord]:
+        """Learn until the time or the number of steps is over; yield each episode."""
+        config = self._config
+        while self.env_steps < config.learner.learning_starts:
+            self._run_episode()
+        self._now_s = 0.0  # the random start does not count
+        while self._now_s < 60.0 * config.minutes:
+            if config.env_steps and self.env_steps >= config.env_steps:
+                return
+            self._learner.advance(self._now_s)
+            yield self._run_episode()
+            self._now_s += RESET_S
+
+    def act(self, seen: Seen, *, deterministic: bool) -> Action:
+        """Return the policy's action, shape (5,), or its mean."""
+        noise = np.zeros(NUM_ACTIONS, np.float32)
+        if not deterministic:
+            noise = self._generator.standard_normal(NUM_ACTIONS, np.float32)
+        action = self.sac.policy.act(
+            torch.from_numpy(seen.frames),
+            torch.from_numpy(seen.proprioception),
+            torch.from_numpy(noise),
+        )
+        result: Action = action.numpy()
+        return result
+
+    def _run_episode(self) -> EpisodeRecord:
+        config, begin_s = self._config, self._now_s
+        self._episode += 1
+        step = self._world.reset(self._episode)
+        action = np.zeros(NUM_ACTIONS, np.float32)
+        seen = self._store(step, 0, action)
+        returned, limited, ages_s = 0.0, 0, []
+        for index in range(1, config.steps_per_episode + 1):
+            delay_s = config.costs.response_s + self._learn_in_line()
+            ages_s.append(self._now_s + delay_s - self._learner.last_update_s)
+            action = self._choose(seen)
+            step = self._world.step(action, delay_s)
+            self._now_s += config.period_s
+            seen = self._store(step, index, action)
+            returned, limited = returned + step.reward, limited + step.is_limited
+            self._learn_beside()
+        return EpisodeRecord(
+            begin_s=begin_s,
+            return_sum=returned,
+            env_steps=self.env_steps,
+            updates=self._learner.updates,
+            policy_age_s=float(np.mean(ages_s)),
+            limited_steps=limited,
+        )
+
+    def _choose(self, seen: Seen) -> Action:
+        if self.env_steps < self._config.learner.learning_starts:
+            drawn = self._generator.uniform(-1.0, 1.0, NUM_ACTIONS)
+            return drawn.astype(np.float32)
+        return self.act(seen, deterministic=False)
+
+    def _learn_in_line(self) -> float:
+        """Return how long the next action waits for the learner [s]."""
+        if self._config.architecture is not Architecture.SEQUENTIAL:
+            return 0.0
+        return self._learner.update_in_line(self._now_s)
+
+    def _learn_beside(self) -> None:
+        if self._config.architecture is not Architecture.SEQUENTIAL:
+            self._learner.advance(self._now_s)
+
+    def _store(self, step: WorldStep, index: int, action: Action) -> Seen:
+        """Put the time step into the buffer; return its observation."""
+        is_first = index == 0
+        seen = self._observer.observe(step, None if is_first else action)
+        planes = self._observer.planes(step)
+        new = [name for name in planes if name > self._newest_frame]
+        self._newest_frame = max(planes)
+        self._sequence += 1
+        shape = (0, *next(iter(planes.values())).shape)
+        time_step = TimeStep(
+            run_id=1,
+            sequence=self._sequence,
+            episode=self._episode,
+            step=index,
+            is_first=is_first,
+            is_last=index == self._config.steps_per_episode,
+            is_terminal=False,
+            action=action,
+            reward=0.0 if is_first else step.reward,
+            stack_ids=step.frame_ids,
+            frame_ids=tuple(new),
+            frames=np.stack([planes[n] for n in new])
+            if new
+            else np.empty(shape, np.uint8),
+            proprioception=seen.proprioception,
+        )
+        self._buffer.add(time_step)
+        self.env_steps += not is_first
+        return seen
+
+
+def with_seed(config: RunConfig, seed: int) -> RunConfig:
+    """Return the same run with other weights, noise, targets and mini-batches."""
+    return replace(config, learner=replace(config.learner, seed=seed))
