@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sac_learner.core.dot import MIN_MASK_FRACTION
-from target_display.core.drawing import Pixels
-from ur5_rl_env.core.reward import red_mask
 from ur5_rl_env.core.task import ACTION_PERIOD_S, NUM_ACTIONS
+from ur5_rl_experiments.core.centring import seconds_to_centre, sight
 from ur5_rl_experiments.core.statistics import (
     Interval,
     bootstrap_interval,
@@ -30,9 +27,6 @@ from ur5_sim.core.world import World, WorldStep
 Act = Callable[[Seen], NDArray[np.float32]]  # an action in [-1, 1], shape (5,)
 
 FIRST_EPISODE = 1_000_000  # training counts from 1: no target is seen in both
-REFERENCE_WIDTH_PX = 160
-CENTRED_PX = 8.0  # 5 % of the image's width: two thirds of the radius of a near dot
-CENTRED_S = 1.0  # a dot that flies through the middle stays there for less
 
 
 class Moment(NamedTuple):
@@ -40,19 +34,6 @@ class Moment(NamedTuple):
 
     step: WorldStep
     seen: Seen
-
-
-class Dot(NamedTuple):
-    """The dot in an image, in pixels of an image 160 px wide.
-
-    Attributes:
-        distance_px: Of its centroid from the middle; out of sight it counts as half the
-            image's diagonal.
-        area_px: Red pixels.
-    """
-
-    distance_px: float
-    area_px: float
 
 
 @dataclass(frozen=True)
@@ -127,11 +108,9 @@ def run_episode(
     delay_s: float,
     period_s: float = ACTION_PERIOD_S,
 ) -> EpisodeResult:
-    """Let a policy act through one episode; see `episode_moments`.
+    """Let a policy act through one episode, as `episode_moments`.
 
-    Args:
-        world, observer, act, episode, steps, delay_s: See `episode_moments`.
-        period_s: The world's action period [s].
+    `period_s` is the world's action period [s].
     """
     moments = episode_moments(world, observer, act, episode, steps=steps, delay_s=delay_s)
     rewards, dots, limited = [], [], 0
@@ -179,37 +158,6 @@ def evaluation_episodes(count: int) -> range:
     if count < 1:
         raise ValueError(f"episodes must be at least 1, got {count}")
     return range(FIRST_EPISODE, FIRST_EPISODE + count)
-
-
-def sight(image: Pixels) -> Dot:
-    """Return where the dot is in a BGR image, shape (height, width, 3)."""
-    mask = red_mask(image)
-    height, width = mask.shape
-    scale = REFERENCE_WIDTH_PX / width
-    moments = cv2.moments(mask, binaryImage=True)
-    red_px = moments["m00"]
-    area_px = red_px * scale * scale
-    if red_px < max(1.0, MIN_MASK_FRACTION * mask.size):
-        return Dot(scale * math.hypot(width, height) / 2, area_px)
-    right = moments["m10"] / red_px - (width - 1) / 2
-    down = moments["m01"] / red_px - (height - 1) / 2
-    return Dot(scale * math.hypot(right, down), area_px)
-
-
-def seconds_to_centre(distances_px: NDArray[np.float64], period_s: float) -> float:
-    """Return when the dot is centred for the first time, for a second on end [s].
-
-    Args:
-        distances_px: From the image's centre, one per observation, shape (n,).
-        period_s: Time between two observations [s].
-    """
-    needed = math.ceil(CENTRED_S / period_s - 1e-9) + 1  # both ends of the second
-    run = 0
-    for index, distance_px in enumerate(distances_px):
-        run = run + 1 if distance_px <= CENTRED_PX else 0
-        if run == needed:
-            return (index + 1 - needed) * period_s
-    return math.inf
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def _resampled_means(
         raise ValueError(f"resamples must be at least 1, got {resamples}")
     means = rng.choice(sample, (resamples, len(sample))).mean(axis=1)
     # The mean of equal numbers may differ from them in the last bit.
-    return np.clip(means, sample.min(), sample.max())
+    return np.asarray(np.clip(means, sample.min(), sample.max()))
 
 
 def _middle(values: NDArray[np.float64], confidence: float) -> Interval:
