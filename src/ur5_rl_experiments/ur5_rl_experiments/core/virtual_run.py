@@ -134,13 +134,14 @@ class VirtualRun:
     """Owned by one thread. `episodes` runs it, once.
 
     Attributes:
+        config: What is run.
         sac: What has been learnt so far.
         env_steps: Transitions so far.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self.env_steps = 0
-        self._config = config
+        self.config = config
         learner = config.learner
         self._generator = np.random.default_rng(learner.seed)
         self._buffer = ReplayBuffer(
@@ -173,7 +174,7 @@ class VirtualRun:
 
     def episodes(self) -> Iterator[EpisodeRecord]:
         """Learn until the time or the number of steps is over; yield each episode."""
-        config = self._config
+        config = self.config
         while self.env_steps < config.learner.learning_starts:
             self._run_episode()
         self._now_s = 0.0  # the random start does not count
@@ -198,7 +199,7 @@ class VirtualRun:
         return result
 
     def _run_episode(self) -> EpisodeRecord:
-        config, begin_s = self._config, self._now_s
+        config, begin_s = self.config, self._now_s
         self._episode += 1
         step = self._world.reset(self._episode)
         action = np.zeros(NUM_ACTIONS, np.float32)
@@ -223,19 +224,19 @@ class VirtualRun:
         )
 
     def _choose(self, seen: Seen) -> Action:
-        if self.env_steps < self._config.learner.learning_starts:
+        if self.env_steps < self.config.learner.learning_starts:
             drawn = self._generator.uniform(-1.0, 1.0, NUM_ACTIONS)
             return drawn.astype(np.float32)
         return self.act(seen, deterministic=False)
 
     def _learn_in_line(self) -> float:
         """Return how long the next action waits for the learner [s]."""
-        if self._config.architecture is not Architecture.SEQUENTIAL:
+        if self.config.architecture is not Architecture.SEQUENTIAL:
             return 0.0
         return self._learner.update_in_line(self._now_s)
 
     def _learn_beside(self) -> None:
-        if self._config.architecture is not Architecture.SEQUENTIAL:
+        if self.config.architecture is not Architecture.SEQUENTIAL:
             self._learner.advance(self._now_s)
 
     def _store(self, step: WorldStep, index: int, action: Action) -> Seen:
@@ -253,7 +254,7 @@ class VirtualRun:
             episode=self._episode,
             step=index,
             is_first=is_first,
-            is_last=index == self._config.steps_per_episode,
+            is_last=index == self.config.steps_per_episode,
             is_terminal=False,
             action=action,
             reward=0.0 if is_first else step.reward,

@@ -1,0 +1,100 @@
+"""What a finished run leaves behind, as JSON that any program reads."""
+
+import dataclasses
+import json
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from sac_learner.core.config import LearnerConfig
+from ur5_rl_experiments.core.costs import Costs
+from ur5_rl_experiments.core.evaluation import EpisodeResult
+from ur5_rl_experiments.core.virtual_learner import Architecture
+from ur5_rl_experiments.core.virtual_run import EpisodeRecord, RunConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """One run and what came of it.
+
+    Attributes:
+        group: What its seeds share.
+        config: What was run.
+        episodes: Of learning, after the random start, in order.
+        evaluation: Noise-free episodes of the final policy.
+        wall_s: Time that it took on the machine [s].
+        commit: Of the program.
+    """
+
+    group: str
+    config: RunConfig
+    episodes: tuple[EpisodeRecord, ...]
+    evaluation: tuple[EpisodeResult, ...]
+    wall_s: float
+    commit: str
+
+    @property
+    def overall_return(self) -> float:
+        """Mean return over the whole time of learning: "overall performance"."""
+        return float(np.mean([episode.return_sum for episode in self.episodes]))
+
+    @property
+    def evaluation_return(self) -> float:
+        """Mean return of the final policy without noise."""
+        return float(np.mean([episode.return_sum for episode in self.evaluation]))
+
+
+def to_json(result: RunResult) -> str:
+    """Return a result as text that `result_from_json` reads back."""
+    return json.dumps(dataclasses.asdict(result), default=_plain, indent=1)
+
+
+def result_from_json(text: str) -> RunResult:
+    """Read what `to_json` wrote.
+
+    Raises:
+        ValueError: a field is missing, unknown or refused.
+    """
+    try:
+        values = json.loads(text)
+        return RunResult(
+            **values
+            | {
+                "config": config_from(values["config"]),
+                "episodes": tuple(EpisodeRecord(**e) for e in values["episodes"]),
+                "evaluation": tuple(EpisodeResult(**e) for e in values["evaluation"]),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no result of a run: {type(error).__name__} {error}") from None
+
+
+def config_to_json(config: RunConfig) -> str:
+    """Return a configuration as text that `config_from(json.loads(...))` takes."""
+    return json.dumps(dataclasses.asdict(config), default=_plain, indent=1)
+
+
+def config_from(values: dict[str, Any]) -> RunConfig:
+    """Return the configuration behind JSON values.
+
+    Raises:
+        ValueError: a value is refused.
+        TypeError, KeyError: a field is unknown or missing.
+    """
+    learner = dict(values["learner"])
+    learner["strides"] = tuple(learner["strides"])
+    return RunConfig(
+        **values
+        | {
+            "architecture": Architecture(values["architecture"]),
+            "costs": Costs(**values["costs"]),
+            "learner": LearnerConfig(**learner),
+        }
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(f"cannot write {type(value).__name__} as JSON")

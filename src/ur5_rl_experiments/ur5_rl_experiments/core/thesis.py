@@ -1,0 +1,131 @@
+"""The thesis' comparison as a table: 2 tasks x 3 settings x 3 architectures x seeds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from sac_learner.core.config import LearnerConfig
+from ur5_rl_experiments.core.costs import THESIS_COSTS, Costs
+from ur5_rl_experiments.core.virtual_learner import Architecture
+from ur5_rl_experiments.core.virtual_run import TASKS, RunConfig
+
+SETTINGS = tuple(THESIS_COSTS)
+FREE_RUNNING = 10.0  # updates per transition: above what any setting can reach
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How large the three settings are, and how long a run takes.
+
+    Attributes:
+        learners: By setting: image, mini-batch and network.
+        minutes: Virtual time of a run [min].
+        seeds: Runs of each cell.
+    """
+
+    learners: MappingProxyType[str, LearnerConfig]
+    minutes: float
+    seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One cell of a table, once.
+
+    Attributes:
+        group: What its seeds share, for example "reaching/baseline/async_2".
+        config: What to run.
+    """
+
+    group: str
+    config: RunConfig
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.group.replace('/', '__')}__{self.config.learner.seed}"
+
+
+def _learners(
+    base: LearnerConfig, high: LearnerConfig
+) -> MappingProxyType[str, LearnerConfig]:
+    """Return the three settings; only the baseline is capped: section 7.1."""
+    return MappingProxyType(
+        {
+            "baseline": base,
+            "high_resolution": replace(high, updates_per_transition=FREE_RUNNING),
+            "large_mini_batch": replace(
+                base,
+                batch_size=4 * base.batch_size,
+                updates_per_transition=FREE_RUNNING,
+            ),
+        }
+    )
+
+
+# Table 5.1, and a version for a machine with two cores: every side of the image is 0.4 of
+# the thesis', mini-batches are a quarter; the costs in virtual time stay the thesis'. The
+# third stride is 1 for the small image, as feature maps below 5 x 10 say little of where.
+_SMALL = LearnerConfig(
+    height_px=36,
+    width_px=64,
+    crop_rows=1,
+    crop_columns=1,
+    strides=(2, 2, 1, 1),
+    hidden_size=256,
+    batch_size=32,
+    threads=1,
+)
+SCALES = MappingProxyType(
+    {
+        "full": Scale(
+            learners=_learners(
+                LearnerConfig(),
+                LearnerConfig(height_px=180, width_px=320, crop_rows=2, crop_columns=3),
+            ),
+            minutes=120.0,
+            seeds=5,
+        ),
+        "small": Scale(
+            learners=_learners(
+                _SMALL,
+                replace(_SMALL, height_px=72, width_px=128, strides=(2, 2, 2, 1)),
+            ),
+            minutes=30.0,
+            seeds=3,
+        ),
+    }
+)
+
+
+def runs(
+    scale: Scale,
+    *,
+    tasks: Sequence[str] = TASKS,
+    settings: Sequence[str] = SETTINGS,
+    architectures: Sequence[Architecture] = tuple(Architecture),
+    seeds: int | None = None,
+    minutes: float | None = None,
+    costs: MappingProxyType[str, Costs] = THESIS_COSTS,
+) -> Iterator[Run]:
+    """Yield the runs of the table, seed by seed, so that a part of it says something.
+
+    In sequential runs each step has its update, as published, whatever the cap.
+    """
+    for seed in range(scale.seeds if seeds is None else seeds):
+        for task in tasks:
+            for setting in settings:
+                for architecture in architectures:
+                    learner = replace(scale.learners[setting], seed=seed)
+                    if architecture is Architecture.SEQUENTIAL:
+                        learner = replace(learner, updates_per_transition=1.0)
+                    config = RunConfig(
+                        task=task,
+                        architecture=architecture,
+                        costs=costs[setting],
+                        learner=learner,
+                        minutes=scale.minutes if minutes is None else minutes,
+                    )
+                    yield Run(
+                        group=f"{task}/{setting}/{architecture.value}", config=config
+                    )

@@ -1,0 +1,173 @@
+"""`./ur5rl experiment NAME`: a table of runs in virtual time, resumable, with figures."""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ur5_rl_experiments.core import reaching, table, thesis
+from ur5_rl_experiments.core.costs import Costs
+from ur5_rl_experiments.core.figures import by_group, draw_thesis_figures
+from ur5_rl_experiments.core.run_result import RunResult
+from ur5_rl_experiments.core.thesis import Run
+from ur5_rl_experiments.core.virtual_learner import Architecture
+from ur5_rl_experiments.core.virtual_run import TASKS
+from ur5_rl_experiments.run_pool import RunPool, results
+
+EXPERIMENTS = ("thesis", "reach", "ablation")
+EXIT_SOME_FAILED = 1
+
+
+def main(root: Path, words: Sequence[str]) -> int:
+    """Run what is missing of a table, then show and draw what there is.
+
+    Raises:
+        ValueError: an option does not fit.
+    """
+    options = parser().parse_args(words)
+    runs = runs_of(options)
+    folder = options.folder or root / "runs" / "experiments" / _folder_name(options)
+    if options.slurm is not None:
+        return _submit(root, words, len(runs), folder, options.slurm)
+    if options.only is not None:
+        runs = [_checked(runs, options.only)]
+    failures = []
+    if not options.figures_only:
+        failures = _execute(root, folder, runs, options.jobs)
+    show(results(folder), folder, options)
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return EXIT_SOME_FAILED if failures else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the words after `experiment`."""
+    top = argparse.ArgumentParser(prog="ur5rl experiment", description=__doc__)
+    add = top.add_argument
+    architectures = [architecture.value for architecture in Architecture]
+    add("name", choices=EXPERIMENTS)
+    add("--scale", choices=tuple(thesis.SCALES), default="full", help="thesis: sizes")
+    add("--seeds", type=_positive, help="runs of each cell")
+    add("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    add("--settings", nargs="+", choices=thesis.SETTINGS, default=thesis.SETTINGS)
+    add("--architectures", nargs="+", choices=architectures, default=architectures)
+    add("--minutes", type=float, help="virtual time of a run")
+    add("--env-steps", type=_positive, help="length of a run: reach, ablation")
+    add("--costs", type=Path, metavar="FILE.json",
+        help="durations measured by bench timing; default: thesis table 5.2")  # fmt: skip
+    add("--jobs", type=_positive, default=os.cpu_count() or 1, help="runs at a time")
+    add("--folder", type=Path, help="default: runs/experiments/NAME")
+    add("--report", type=Path, metavar="FILE.json")
+    add("--figures-only", action="store_true", help="draw what is finished")
+    add("--only", type=int, metavar="INDEX", help="one run of the table (array jobs)")
+    add("--slurm", metavar="OPTIONS", help="submit as an array job: sbatch OPTIONS")
+    return top
+
+
+def runs_of(options: argparse.Namespace) -> list[Run]:
+    """Return the table that the options describe."""
+    seeds = options.seeds
+    if options.name == "reach":
+        steps = options.env_steps or reaching.ENV_STEPS
+        return list(reaching.reach_runs(seeds or reaching.SEEDS, steps))
+    if options.name == "ablation":
+        steps = options.env_steps or reaching.ABLATION_ENV_STEPS
+        return list(reaching.ablation_runs(seeds or reaching.SEEDS, steps))
+    return list(
+        thesis.runs(
+            thesis.SCALES[options.scale],
+            tasks=options.tasks,
+            settings=options.settings,
+            architectures=[Architecture(name) for name in options.architectures],
+            seeds=seeds,
+            minutes=options.minutes,
+            costs=_costs(options.costs) if options.costs else thesis.THESIS_COSTS,
+        )
+    )
+
+
+def show(found: Sequence[RunResult], folder: Path, options: argparse.Namespace) -> None:
+    """Print the table of what is finished; draw the figures and write the report."""
+    if not found:
+        print(f"no finished run in {folder}")
+        return
+    rows = table.rows(by_group(found))
+    print(table.text(rows))
+    if options.name == "thesis":
+        paths = draw_thesis_figures(found, folder / "figures")
+        print(f"figures in {paths[0].parent}")
+    if options.report:
+        report = [row.as_dict() for row in rows]
+        options.report.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _execute(root: Path, folder: Path, runs: Sequence[Run], jobs: int) -> list[str]:
+    with RunPool(folder, jobs, _commit(root)) as pool:
+        missing = pool.missing(runs)
+        print(f"{len(runs)} runs, {len(missing)} to do, {jobs} at a time, in {folder}")
+        return pool.execute(runs)
+
+
+def _folder_name(options: argparse.Namespace) -> str:
+    if options.name != "thesis":
+        return str(options.name)
+    costs = f"-{options.costs.stem}" if options.costs else ""
+    return f"thesis-{options.scale}{costs}"
+
+
+def _costs(path: Path) -> dict[str, Costs]:
+    """Return costs by setting from `{"baseline": {"action_s": ...}, ...}`.
+
+    Raises:
+        ValueError: the file is missing, a setting or a duration is.
+    """
+    try:
+        values = json.loads(path.read_text())
+        return {name: Costs(**values[name]) for name in thesis.SETTINGS}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"costs {path}: {type(error).__name__} {error}") from None
+
+
+def _checked(runs: Sequence[Run], index: int) -> Run:
+    if not 0 <= index < len(runs):
+        raise ValueError(f"only must be in 0..{len(runs) - 1}, got {index}")
+    return runs[index]
+
+
+def _submit(
+    root: Path, words: Sequence[str], count: int, folder: Path, given: str
+) -> int:
+    """Submit an array job, a run each, by the same command with `--only`."""
+    if shutil.which("sbatch") is None:
+        raise ValueError("slurm: there is no sbatch on this machine")
+    kept = [
+        w for i, w in enumerate(words) if w != "--slurm" and words[i - 1] != "--slurm"
+    ]
+    command = shlex.join([str(root / "ur5rl"), "experiment", *kept, "--jobs", "1"])
+    script = f"{command} --folder {shlex.quote(str(folder))} --only $SLURM_ARRAY_TASK_ID"
+    submission = [
+        "sbatch",
+        f"--array=0-{count - 1}",
+        *shlex.split(given),
+        "--wrap",
+        script,
+    ]
+    return subprocess.run(submission, cwd=root, check=False).returncode
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _commit(root: Path) -> str:
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"

@@ -1,0 +1,108 @@
+"""Runs of a table in parallel processes: finished ones are kept, a failed one is told.
+
+Each run has a folder of its own and writes its result last, so a table can be interrupted
+at any moment and goes on with the runs that have none.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
+from ur5_rl_experiments.core.run_result import RunResult, config_to_json, result_from_json
+from ur5_rl_experiments.core.thesis import Run
+from ur5_rl_experiments.worker import RESULT
+
+SPECIFICATION = "run.json"
+LOG = "log.txt"
+
+
+class RunPool:
+    """Runs a table's missing runs, `jobs` at a time. Use it as a context manager."""
+
+    def __init__(self, folder: Path, jobs: int, commit: str) -> None:
+        self.folder = folder
+        self._jobs, self._commit = jobs, commit
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> "RunPool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopping.set()
+        for process in list(self._running):
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+
+    def missing(self, runs: Sequence[Run]) -> list[Run]:
+        """Return the runs without a result, in order."""
+        return [run for run in runs if not (self.folder / run.name / RESULT).is_file()]
+
+    def execute(self, runs: Sequence[Run]) -> list[str]:
+        """Run what is missing; return what failed and why, a line each."""
+        missing, failures = self.missing(runs), []
+        with ThreadPoolExecutor(self._jobs) as threads:
+            tasks = {threads.submit(self._run, run): run for run in missing}
+            for count, task in enumerate(as_completed(tasks), start=1):
+                problem, name = task.result(), tasks[task].name
+                print(f"{count}/{len(missing)} {name}: {problem or 'done'}", flush=True)
+                if problem:
+                    failures.append(f"{name}: {problem}")
+        return failures
+
+    def _run(self, run: Run) -> str:
+        """Run one; return what went wrong, "" if nothing did."""
+        if self._stopping.is_set():
+            return "not started"
+        folder = self.folder / run.name
+        folder.mkdir(parents=True, exist_ok=True)
+        values = {
+            "group": run.group,
+            "commit": self._commit,
+            "config": json.loads(config_to_json(run.config)),
+        }
+        (folder / SPECIFICATION).write_text(json.dumps(values, indent=1))
+        with open(folder / LOG, "wb") as log:
+            process = subprocess.Popen(
+                (sys.executable, "-m", "ur5_rl_experiments.worker",
+                 str(folder / SPECIFICATION), str(folder)),
+                env={**os.environ, **MALLOC_ENVIRONMENT, "OMP_NUM_THREADS": "1"},
+                stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            self._running.add(process)
+            code = process.wait()
+            self._running.discard(process)
+        return "" if code == 0 else _cause(code, folder / LOG)
+
+
+def results(folder: Path, groups: Sequence[str] | None = None) -> list[RunResult]:
+    """Return the finished runs in a folder, by name, of these groups or of all.
+
+    Raises:
+        ValueError: names the result that cannot be read.
+    """
+    found = []
+    for path in sorted(folder.glob(f"*/{RESULT}")):
+        try:
+            result = result_from_json(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        if groups is None or result.group in groups:
+            found.append(result)
+    return found
+
+
+def _cause(code: int, log: Path) -> str:
+    """Return the end of a failed run in one line."""
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return f"exit code {code}: {lines[-1] if lines else 'no output'} (see {log})"

@@ -1,0 +1,89 @@
+"""One run of an experiment, in a process of its own: `worker SPECIFICATION FOLDER`.
+
+The folder gets `result.json` when all is done, written whole or not at all, and the final
+policy as a checkpoint that `./ur5rl eval` reads.
+"""
+
+import gc
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import torch
+
+from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
+from ur5_rl_experiments.core.evaluation import (
+    EpisodeResult,
+    evaluate,
+    evaluation_episodes,
+)
+from ur5_rl_experiments.core.run_result import RunResult, config_from, to_json
+from ur5_rl_experiments.core.virtual_run import VirtualRun
+from ur5_rl_experiments.final_policy import save_policy
+from ur5_sim.core.observer import Observer
+from ur5_sim.core.world import World
+
+RESULT = "result.json"
+PROGRESS = "progress.txt"
+EVALUATION_EPISODES = 10  # as in the thesis
+REPORT_EPISODES = 10
+NICE = 10  # a running graph goes first
+EXIT_ORPHANED = 3
+
+
+def main(words: list[str]) -> None:
+    """Run what the specification says and write what came of it."""
+    specification, folder, parent = Path(words[0]), Path(words[1]), os.getppid()
+    os.nice(NICE)
+    values = json.loads(specification.read_text())
+    config = config_from(values["config"])
+    torch.set_num_threads(max(1, config.learner.threads))
+    cv2.setNumThreads(1)
+    begin_s = time.monotonic()
+    run, episodes = VirtualRun(config), []
+    gc.freeze()  # what is here stays; what comes is short-lived
+    with open(folder / PROGRESS, "w") as progress:
+        for episode in run.episodes():
+            episodes.append(episode)
+            if os.getppid() != parent:
+                sys.exit(EXIT_ORPHANED)  # nobody waits for this any more
+            if len(episodes) % REPORT_EPISODES == 0:
+                recent = [e.return_sum for e in episodes[-REPORT_EPISODES:]]
+                print(
+                    f"{episode.begin_s / 60.0:.1f} min, {episode.env_steps} steps, "
+                    f"{episode.updates} updates, return {sum(recent) / len(recent):.1f}",
+                    file=progress,
+                    flush=True,
+                )
+    result = RunResult(
+        group=values["group"],
+        config=config,
+        episodes=tuple(episodes),
+        evaluation=_evaluation(run, values.get("evaluation", EVALUATION_EPISODES)),
+        wall_s=time.monotonic() - begin_s,
+        commit=values["commit"],
+    )
+    save_policy(folder, run, config)
+    partial = folder / f".{RESULT}"
+    partial.write_text(to_json(result))
+    os.replace(partial, folder / RESULT)
+
+
+def _evaluation(run: VirtualRun, count: int) -> tuple[EpisodeResult, ...]:
+    config = run.config
+    return evaluate(
+        World(config.world()),
+        Observer(MAX_JOINT_SPEED_RAD_S),
+        lambda seen: run.act(seen, deterministic=True),
+        episodes=evaluation_episodes(count),
+        steps=config.steps_per_episode,
+        delay_s=config.costs.response_s,
+        period_s=config.period_s,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
