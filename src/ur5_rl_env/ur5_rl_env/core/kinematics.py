@@ -33,27 +33,36 @@ def pose_of_tool0(q: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, .
     c5, s5 = math.cos(q5), math.sin(q5)
     c6, s6 = math.cos(q6), math.sin(q6)
     c234, s234 = math.cos(q2 + q3 + q4), math.sin(q2 + q3 + q4)
-    # In the plane of the arm: r outwards, z upwards, after the shoulder.
-    reach = A_M[1] * math.cos(q2) + A_M[2] * math.cos(q2 + q3) + D_M[4] * s234
-    height = A_M[1] * math.sin(q2) + A_M[2] * math.sin(q2 + q3) - D_M[4] * c234
     # Columns of the wrist before wrist_3, in `base`.
     ax, ay, az = -c1 * c234 * s5 + s1 * c5, -s1 * c234 * s5 - c1 * c5, -s234 * s5
     ux, uy, uz = c1 * c234 * c5 + s1 * s5, s1 * c234 * c5 - c1 * s5, s234 * c5
     vx, vy, vz = -c1 * s234, -s1 * s234, c234
-    x = c1 * reach + s1 * D_M[3] + D_M[5] * ax
-    y = s1 * reach - c1 * D_M[3] + D_M[5] * ay
-    z = D_M[0] + height + D_M[5] * az
     rotation = (
         -(ux * c6 + vx * s6), -(vx * c6 - ux * s6), -ax,
         -(uy * c6 + vy * s6), -(vy * c6 - uy * s6), -ay,
         uz * c6 + vz * s6, vz * c6 - uz * s6, az,
     )  # fmt: skip
-    return rotation, (-x, -y, z)
+    return rotation, position_of_tool0(q)
 
 
 def position_of_tool0(q: Sequence[float]) -> tuple[float, ...]:
-    """Return the position of `tool0` in `base_link` [m]."""
-    return pose_of_tool0(q)[1]
+    """Return the position of `tool0` in `base_link` [m], 3 numbers.
+
+    Plain floats, about 1 us a call: the safety limits ask three times a cycle.
+    """
+    q1, q2, q3, q4, q5, _ = q
+    c1, s1 = math.cos(q1), math.sin(q1)
+    c5, s5 = math.cos(q5), math.sin(q5)
+    c234, s234 = math.cos(q2 + q3 + q4), math.sin(q2 + q3 + q4)
+    # In the plane of the arm: r outwards, z upwards, after the shoulder.
+    reach = A_M[1] * math.cos(q2) + A_M[2] * math.cos(q2 + q3) + D_M[4] * s234
+    height = A_M[1] * math.sin(q2) + A_M[2] * math.sin(q2 + q3) - D_M[4] * c234
+    # The way along the last axis, whose direction is the third column of the rotation.
+    ax, ay, az = -c1 * c234 * s5 + s1 * c5, -s1 * c234 * s5 - c1 * c5, -s234 * s5
+    x = c1 * reach + s1 * D_M[3] + D_M[5] * ax
+    y = s1 * reach - c1 * D_M[3] + D_M[5] * ay
+    z = D_M[0] + height + D_M[5] * az
+    return -x, -y, z
 
 
 def transform_of_tool0(q: Sequence[float]) -> Array:

@@ -7,6 +7,7 @@ literal weight is one setting (`kernel="thesis"`, `vision_clip=0`).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -47,6 +48,22 @@ class RewardConfig:
                 raise ValueError(f"{name} must be finite and >= 0, got {value}")
 
 
+class Score(NamedTuple):
+    """The reward of one action cycle, and what it is made of.
+
+    Attributes:
+        reward: (vision - posture) times the action period in reference periods.
+        vision: How well the dot fills the middle, clipped.
+        posture: See `posture_penalty`.
+        mask_px: Red pixels of the image.
+    """
+
+    reward: float
+    vision: float
+    posture: float
+    mask_px: int
+
+
 class Reward:
     """Scores one image and one pose. Holds the weights of one image size."""
 
@@ -59,18 +76,23 @@ class Reward:
         self._weight = centre_weight(config.kernel, height, width)
 
     def __call__(self, image: Image, q: Joints) -> float:
-        """Return the reward of one action cycle.
+        """Return the reward of one action cycle; arguments as for `score`."""
+        return self.score(image, q).reward
+
+    def score(self, image: Image, q: Joints) -> Score:
+        """Return the reward of one action cycle and its parts.
 
         Args:
             image: Newest camera frame, BGR, shape (height, width, 3).
             q: Joint positions [rad], pan first; the first five count.
         """
-        vision = self._config.vision_scale * float(
-            np.mean(self._weight * (red_mask(image) > 0))
-        )
+        seen = self._weight[red_mask(image) > 0]
+        mean = float(seen.sum(dtype=np.float64)) / self._weight.size
+        vision = self._config.vision_scale * mean
         if self._config.vision_clip > 0.0:
             vision = min(vision, self._config.vision_clip)
-        return (vision - posture_penalty(q)) * self._time_scale
+        posture = posture_penalty(q)
+        return Score((vision - posture) * self._time_scale, vision, posture, seen.size)
 
 
 def red_mask(image: Image) -> Image:

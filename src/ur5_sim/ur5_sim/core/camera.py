@@ -18,7 +18,7 @@ WALL_SIZE_M = (6.0, 4.0)
 WALL_PIXEL_M = 0.02
 WALL_LEVEL, WALL_CONTRAST = 150.0, 18.0  # grey levels
 BEZEL_BGR = (35, 32, 30)
-BEYOND_BGRX = 0xFF5A5A5A  # grey: where the camera looks past the wall
+BEYOND_LEVEL = 90  # grey level where the camera looks past the wall
 
 
 class Camera:
@@ -29,8 +29,8 @@ class Camera:
         self._scene = config.scene()
         self._lens = config.lens().matrix
         self._wall = wall_picture()
-        wall_px = (self._wall.shape[1], self._wall.shape[0])
-        self._wall_plane = self._scene.wall(WALL_SIZE_M, wall_px)
+        rows, columns = self._wall.shape
+        self._wall_plane = self._scene.wall(WALL_SIZE_M, (columns, rows))
         self._bezel = self._scene.screen_corners(self._scene.bezel_m)
         self._lit_area = self._scene.screen_corners(0.0)
 
@@ -48,12 +48,10 @@ class Camera:
 
     def _wall_seen_from(self, view: View) -> Pixels:
         """Render at a quarter of the pixels: nothing on the wall is finer than that."""
-        small = np.empty((self._height // 2, self._width // 2, 4), np.uint8)
-        small.view(np.uint32).fill(BEYOND_BGRX)
+        small = np.full((self._height // 2, self._width // 2), BEYOND_LEVEL, np.uint8)
         paint_picture(small, self._wall, view.scaled(0.5).homography(self._wall_plane))
-        image = np.empty((self._height, self._width, 4), np.uint8)
-        cv2.resize(small, (self._width, self._height), dst=image)
-        return image
+        grey = cv2.resize(small, (self._width, self._height))
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA)  # type: ignore[return-value]
 
     def _paint_monitor(self, image: Pixels, view: View, screen: Pixels) -> None:
         bezel = outline(view.project(self._bezel))
@@ -74,10 +72,9 @@ class Camera:
 
 
 def wall_picture() -> Pixels:
-    """Return a blotchy grey wall, BGRX: something to see that the camera moves by."""
+    """Return a blotchy wall, grey levels: something to see that the camera moves by."""
     columns, rows = (round(size / WALL_PIXEL_M) for size in WALL_SIZE_M)
     coarse = np.random.default_rng(0).normal(size=(rows // 8, columns // 8))
     blotches = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
-    grey = np.clip(WALL_LEVEL + WALL_CONTRAST * blotches, 0, 255).astype(np.uint8)
-    picture: Pixels = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA)
-    return picture
+    picture: Pixels = np.clip(WALL_LEVEL + WALL_CONTRAST * blotches, 0, 255)
+    return picture.astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,4 +66,6 @@ class Observer:
 
 
 def _planes(frame: Pixels) -> Pixels:
-    return np.ascontiguousarray(frame.transpose(2, 0, 1))
+    planes = np.empty((3, *frame.shape[:2]), np.uint8)
+    cv2.split(frame, list(planes))  # written in place; half the time of a transposition
+    return planes

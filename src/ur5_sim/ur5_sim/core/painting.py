@@ -18,8 +18,8 @@ def paint_picture(image: Pixels, picture: Pixels, homography: Array) -> None:
     """Draw a flat picture over `image` wherever the camera looks at it.
 
     Args:
-        image: BGRX, shape (rows, columns, 4); changed in place.
-        picture: BGRX, any size.
+        image: BGRX, shape (rows, columns, 4), or grey, (rows, columns); changed in place.
+        picture: Of the same kind, any size.
         homography: From pixels of the picture to image (x, y, 1) times depth.
     """
     to_picture = cv2.invert(homography)[1]

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ur5_sim.core.motion import (
     STILL,
+    Joints,
     Motion,
     MoveMotion,
     ServoMotion,
@@ -37,7 +38,7 @@ class Plant:
     Attributes:
         q: Actual positions [rad], 6 joints, pan first.
         qd: Actual speeds [rad/s], 6 joints.
-        target_q, target_qd, target_qdd: What the servos are asked to do.
+        target_q, target_qd: What the servos are asked to do.
         cycle: Control cycles stepped so far.
         violation: What went beyond which limit, or nothing.
     """
@@ -65,7 +66,7 @@ class Plant:
         self.joint_limit_rad = joint_limit_rad
         self.speed_limit_rad_s = speed_limit_rad_s
         self.q = self.target_q = tuple(float(p) for p in q)
-        self.qd = self.target_qd = self.target_qdd = STILL
+        self.qd = self.target_qd = self._target_qd_before = STILL
         self.cycle = 0
         self.violation = ""
         self.speed_fraction = 1.0  # asked for by the slider
@@ -122,6 +123,13 @@ class Plant:
     # State ----------------------------------------------------------------------------
 
     @property
+    def target_qdd(self) -> Joints:
+        """Change of `target_qd` in the last cycle [rad/s2]."""
+        per_cycle = 1.0 / self.cycle_s
+        speeds = zip(self._target_qd_before, self.target_qd, strict=True)
+        return tuple((b - a) * per_cycle for a, b in speeds)
+
+    @property
     def motion(self) -> Motion:
         """The motion in effect."""
         return self._motion
@@ -143,14 +151,11 @@ class Plant:
         q, qd = self._motion.advance(
             self.target_q, self.target_qd, self.cycle_s, self.speed_scaling
         )
-        per_cycle = 1.0 / self.cycle_s
-        self.target_qdd = tuple(
-            (b - a) * per_cycle for a, b in zip(self.target_qd, qd, strict=True)
-        )
+        self._target_qd_before = self.target_qd
         self.target_q, self.target_qd = q, qd
         gain = self._gain
-        self.q = tuple(a + gain * (t - a) for a, t in zip(self.q, q, strict=True))
-        self.qd = tuple(a + gain * (t - a) for a, t in zip(self.qd, qd, strict=True))
+        self.q = tuple([a + gain * (t - a) for a, t in zip(self.q, q, strict=True)])
+        self.qd = tuple([a + gain * (t - a) for a, t in zip(self.qd, qd, strict=True)])
         self._check_limits()
 
     def _take_command(self) -> None:

@@ -24,7 +24,10 @@ class Sensor:
         drawn = np.random.default_rng(config.seed).normal(
             scale=config.noise_sigma, size=NOISE_FRAMES * self._size
         )
-        self._noise = np.rint(drawn).astype(np.int16)
+        drawn = np.rint(drawn)
+        # In two halves: OpenCV adds bytes to bytes four times faster than 16 bit numbers.
+        self._brighter = np.clip(drawn, 0, 255).astype(np.uint8)
+        self._darker = np.clip(-drawn, 0, 255).astype(np.uint8)
         self.restart(0)
 
     def restart(self, episode: int) -> None:
@@ -43,7 +46,9 @@ class Sensor:
         if config.gain != 1.0:
             frame = cv2.convertScaleAbs(frame, alpha=config.gain)  # type: ignore
         if config.noise_sigma > 0.0:
-            first = self._random.randrange(self._noise.size - self._size)
-            noise = self._noise[first : first + self._size].reshape(frame.shape)
-            frame = cv2.add(frame, noise, dtype=cv2.CV_8U)  # type: ignore
+            first = self._random.randrange(self._brighter.size - self._size)
+            piece = slice(first, first + self._size)
+            brighter = self._brighter[piece].reshape(frame.shape)
+            darker = self._darker[piece].reshape(frame.shape)
+            frame = cv2.subtract(cv2.add(frame, brighter), darker)  # type: ignore
         return frame
