@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sac_learner.core.config import LearnerConfig
+from sac_learner.core.config import ARCHITECTURES, LearnerConfig
 from ur5_rl_ros.params import config_from_values, values_for_node
 
 CONFIG_DIR = Path(__file__).parents[3] / "config"
@@ -54,12 +54,38 @@ def test_the_small_preset_fits_one_thread():
         ("batch_size", 0), ("n_step", 0), ("learning_starts", -1), ("seed", -1),
         ("discount", 0.0), ("discount", 1.01), ("discount", math.nan),
         ("actor_learning_rate", 0.0), ("actor_learning_rate", math.inf),
-        ("critic_target_ratio", 2.0), ("updates_per_transition", 0.0),
+        ("critic_target_ratio", 2.0), ("updates_per_transition", -1.0),
         ("replay_capacity", 999), ("publish_period_s", 0.0), ("kept_checkpoints", 0),
         ("precision", "fp16"), ("height_px", 5), ("run_dir", ""), ("device", "gpu"),
-        ("target_entropy", math.nan), ("strides", (2, 2, 5)),
+        ("target_entropy", math.nan), ("strides", (2, 2, 5)), ("architecture", "async"),
+        ("architecture", "async_3"), ("updates_per_transition", math.nan),
+        ("action_period_s", 0.0), ("discount_period_s", -0.04),
     ],
 )  # fmt: skip
 def test_fault_a_bad_value_is_refused_by_name(field, value):
     with pytest.raises(ValueError, match=field):
         LearnerConfig(**{field: value})
+
+
+def test_fault_a_free_running_sequential_learner_is_refused_by_name():
+    with pytest.raises(ValueError, match="updates_per_transition must be > 0"):
+        LearnerConfig(architecture="sequential", updates_per_transition=0.0)
+
+
+def test_only_async_2_prepares_batches_ahead():
+    ahead = {a: LearnerConfig(architecture=a).batches_ahead for a in ARCHITECTURES}
+    assert ahead == {"sequential": 0, "async_1": 0, "async_2": 2}
+
+
+@pytest.mark.parametrize("period_s", [0.04, 0.08, 0.12, 0.2])
+def test_a_discount_per_time_looks_equally_far_ahead_at_every_cycle(period_s):
+    config = LearnerConfig(action_period_s=period_s, discount_period_s=0.04)
+    assert config.cycle_discount ** (2.0 / period_s) == pytest.approx(0.99**50)
+    per_cycle = LearnerConfig(action_period_s=period_s)
+    assert per_cycle.cycle_discount == 0.99  # the thesis': whatever the cycle
+
+
+def test_a_sequential_learner_publishes_as_often_as_it_may_act():
+    config = LearnerConfig(architecture="sequential", action_period_s=0.08)
+    assert config.shortest_publish_period_s == 0.08
+    assert LearnerConfig().shortest_publish_period_s == 0.5

@@ -9,7 +9,7 @@ import pytest
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.replay_log import ReplayLog
-from sac_learner.core.sampler import Counts, Sampler
+from sac_learner.core.sampler import Counts, Handled, Sampler
 
 CONFIG = LearnerConfig(
     height_px=32, width_px=40, crop_rows=0, crop_columns=1, strides=(2, 2, 1, 1),
@@ -79,6 +79,70 @@ def test_a_batch_in_use_is_never_filled_again(counter_environment):
         assert (
             sampler.take(timeout_s=10.0).frames.ctypes.data == held[1].frames.ctypes.data
         )
+
+
+@pytest.mark.parametrize("architecture", ["sequential", "async_1"])
+def test_no_batch_is_drawn_before_the_update_before_has_ended(
+    counter_environment, monkeypatch, architecture
+):
+    """Each is drawn when it is asked for, with the newest step in the draw."""
+    config = replace(CONFIG, architecture=architecture)
+    drawn = []
+    whole = ReplayBuffer.sample_into
+
+    def sample_into(buffer, batch, generator):
+        drawn.append(len(buffer))
+        whole(buffer, batch, generator)
+
+    monkeypatch.setattr(ReplayBuffer, "sample_into", sample_into)
+    environment = counter_environment()
+    with make(config) as sampler:
+        for step in environment.steps(31, episode_length=200):
+            sampler.offer(step)
+        wait_until(lambda: sampler.env_steps == 30)
+        assert drawn == []
+        batch = sampler.take(timeout_s=10.0)
+        assert sampler.take(timeout_s=0.02) is None  # there is one batch
+        sampler.offer(environment.advance())
+        wait_until(lambda: sampler.env_steps == 31)
+        sampler.give_back(batch)
+        sampler.offer(environment.advance())  # the thread passes by, and draws nothing
+        wait_until(lambda: sampler.env_steps == 32)
+        assert drawn == [30]
+        assert sampler.take(timeout_s=10.0) is batch
+    assert drawn == [30, 32]
+
+
+def test_async_2_draws_during_an_update(counter_environment):
+    with make() as sampler:
+        for step in counter_environment().steps(31, episode_length=200):
+            sampler.offer(step)
+        sampler.take(timeout_s=10.0)  # an update works on it
+        wait_until(lambda: sampler._ready.qsize() == CONFIG.prepared_batches)
+
+
+def test_it_tells_which_step_is_done_with_refused_ones_too(counter_environment):
+    environment = counter_environment(run_id=7)
+    with make() as sampler:
+        assert sampler.handled == Handled(0, 0)
+        for step in environment.steps(5):
+            sampler.offer(step)
+        wait_until(lambda: sampler.handled == Handled(7, 5))
+        assert sampler.env_steps == 4  # stored before it is said
+        broken = replace(environment.advance(), frames=np.zeros((1, 3, 5, 5), np.uint8))
+        sampler.offer(broken)
+        wait_until(lambda: sampler.handled == Handled(7, 6))
+        assert sampler.counts.refused == 1
+
+
+def test_waiting_for_a_step_ends_with_one_and_with_the_deadline(counter_environment):
+    with make() as sampler:
+        sampler.offer(counter_environment().advance())
+        wait_until(lambda: sampler.handled.sequence == 1)
+        started = time.monotonic()
+        sampler.wait_for_step(timeout_s=10.0)  # handled before: it was not missed
+        assert time.monotonic() - started < 5.0
+        sampler.wait_for_step(timeout_s=0.01)
 
 
 def test_losses_and_duplicates_are_counted(counter_environment):

@@ -59,3 +59,31 @@ def test_fault_a_total_that_falls_back_earns_nothing_twice():
     for total in (20, 5, 20):
         limiter.observe(total)
     assert limiter.state.tokens == pytest.approx(20.0)
+
+
+def test_what_is_owed_is_what_was_paid_for_and_not_taken():
+    limiter = UpdateLimiter(0.5, learning_starts=10, max_pending=100)
+    limiter.observe(31)
+    assert limiter.updates_owed == pytest.approx(10.5)
+    assert spend_all(limiter) == 10
+    assert limiter.updates_owed == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("starts", [0, 10])
+def test_free_running_is_always_due_once_learning_has_started(starts):
+    limiter = UpdateLimiter(0.0, learning_starts=starts, max_pending=100)
+    limiter.observe(max(starts - 1, 0))
+    assert not limiter.update_due
+    limiter.observe(max(starts, 1))
+    for _ in range(1000):
+        assert limiter.update_due
+        limiter.spend()
+    assert limiter.updates_owed == 0.0
+    assert limiter.state == LimiterState(max(starts, 1), 0.0)
+
+
+def test_a_debt_of_a_limited_run_does_not_hold_up_a_free_one():
+    limiter = UpdateLimiter(0.0, learning_starts=0, max_pending=100)
+    limiter.state = LimiterState(transitions=50, tokens=-0.25)
+    assert limiter.update_due
+    assert limiter.updates_owed == 0.0

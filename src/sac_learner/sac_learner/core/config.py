@@ -8,6 +8,11 @@ from sac_learner.core.networks import NetworkConfig
 PRECISIONS = ("bf16", "fp32")
 DEVICES = ("cpu", "cuda")  # or "cuda:1" and so on
 
+SEQUENTIAL = "sequential"  # act, store, sample, update in line: the environment waits
+ASYNC_1 = "async_1"  # the environment goes on; sample, then update
+ASYNC_2 = "async_2"  # the next mini-batches are sampled during an update
+ARCHITECTURES = (SEQUENTIAL, ASYNC_1, ASYNC_2)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearnerConfig:
@@ -17,6 +22,7 @@ class LearnerConfig:
         run_dir: Directory of this run: checkpoints, replay, resolved configuration.
         resume: Continue the run in `run_dir`; refuse to start if there is none.
         resume_if_present: Continue the run in `run_dir` if there is one.
+        architecture: Who waits for whom: one of `ARCHITECTURES` (Yuan 2021, chapter 4).
         seed: Of weights, mini-batches and exploration in the update.
         device: "cpu", or a CUDA device such as "cuda:0".
         threads: Of the numerical kernels; 0 leaves the choice to PyTorch.
@@ -32,7 +38,10 @@ class LearnerConfig:
         critic_layer_norm: Layer normalisation in the critics (not in the thesis).
         target_encoder: Slow copy of the encoder for the targets (as in the thesis).
         batch_size: Transitions in a mini-batch.
-        discount: gamma, per action cycle.
+        action_period_s: Action cycle of the environment [s], for `discount_period_s`.
+        discount: gamma, per `discount_period_s`.
+        discount_period_s: Time that `discount` discounts by [s], so that runs at several
+            action cycles look equally far ahead; 0: one action cycle of any length.
         n_step: Rewards that a target sums before it trusts the critic (thesis: 1).
         actor_learning_rate: Adam.
         critic_learning_rate: Adam.
@@ -45,12 +54,14 @@ class LearnerConfig:
         critic_target_ratio: tau of the critics.
         encoder_target_ratio: tau of the encoder.
         learning_starts: Transitions gathered at random before the first update.
-        updates_per_transition: Update-to-data ratio, the limit of the update rate.
+        updates_per_transition: Update-to-data ratio, the limit of the update rate; 0: no
+            limit (free-running), not in the sequential architecture.
         max_pending_updates: Updates that may be owed while the learner is behind.
         replay_capacity: Transitions kept; the oldest go first.
         inbox_capacity: Time steps that may wait for the replay buffer.
-        prepared_batches: Mini-batches sampled ahead of the updates.
-        publish_period_s: Least time between two policies [s].
+        prepared_batches: Mini-batches sampled ahead of the updates (`async_2` alone).
+        publish_period_s: Least time between two policies [s]; the sequential architecture
+            publishes after the updates of each transition instead.
         checkpoint_period_s: Time between two checkpoints [s].
         kept_checkpoints: Newest checkpoints that stay on disk.
         save_replay: Write the replay buffer too, so that a resumed run forgets nothing.
@@ -59,6 +70,7 @@ class LearnerConfig:
     run_dir: str = "runs/learner"
     resume: bool = False
     resume_if_present: bool = True
+    architecture: str = ASYNC_2
     seed: int = 0
     device: str = "cpu"
     threads: int = 0
@@ -76,7 +88,9 @@ class LearnerConfig:
     target_encoder: bool = True
 
     batch_size: int = 128
+    action_period_s: float = 0.04
     discount: float = 0.99
+    discount_period_s: float = 0.0
     n_step: int = 1
     actor_learning_rate: float = 3e-4
     critic_learning_rate: float = 3e-4
@@ -105,13 +119,14 @@ class LearnerConfig:
         _ = self.network  # checks image, crop and network sizes
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be in {PRECISIONS}, got {self.precision!r}")
+        self._check_architecture()
         if not self.run_dir:
             raise ValueError("run_dir must name a directory, got ''")
         if self.device.split(":")[0] not in DEVICES:
             raise ValueError(f"device must be one of {DEVICES}, got '{self.device}'")
         for name in (
             "actor_learning_rate", "critic_learning_rate", "encoder_learning_rate",
-            "temperature_learning_rate", "initial_temperature", "updates_per_transition",
+            "temperature_learning_rate", "initial_temperature", "action_period_s",
             "publish_period_s", "checkpoint_period_s",
         ):  # fmt: skip
             _check_range(name, getattr(self, name), low=0.0, exclusive=True)
@@ -123,11 +138,50 @@ class LearnerConfig:
             "kept_checkpoints",
         ):  # fmt: skip
             _check_range(name, getattr(self, name), low=1)
-        for name in ("threads", "learning_starts", "seed"):
+        for name in (
+            "threads", "learning_starts", "seed", "discount_period_s",
+            "updates_per_transition",
+        ):  # fmt: skip
             _check_range(name, getattr(self, name), low=0)
         _check_range("replay_capacity", self.replay_capacity, low=self.learning_starts)
         _check_range("replay_capacity", self.replay_capacity, low=self.n_step)
         _check_range("target_entropy", self.target_entropy, low=-1000.0, high=1000.0)
+
+    def _check_architecture(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise ValueError(
+                f"architecture must be one of {', '.join(ARCHITECTURES)}, "
+                f"got '{self.architecture}'"
+            )
+        if self.is_sequential and not self.updates_per_transition > 0.0:
+            raise ValueError(
+                f"updates_per_transition must be > 0 where architecture is "
+                f"'{SEQUENTIAL}', got {self.updates_per_transition}"
+            )
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether the environment waits for the learner."""
+        return self.architecture == SEQUENTIAL
+
+    @property
+    def batches_ahead(self) -> int:
+        """Mini-batches that are sampled before they are asked for."""
+        return self.prepared_batches if self.architecture == ASYNC_2 else 0
+
+    @property
+    def shortest_publish_period_s(self) -> float:
+        """Time between two policies at the highest rate [s]."""
+        if self.is_sequential:
+            return min(self.publish_period_s, self.action_period_s)
+        return self.publish_period_s
+
+    @property
+    def cycle_discount(self) -> float:
+        """Discount of one action cycle."""
+        if self.discount_period_s == 0.0:
+            return self.discount
+        return float(self.discount ** (self.action_period_s / self.discount_period_s))
 
     @property
     def network(self) -> NetworkConfig:

@@ -1,29 +1,33 @@
 """One run of learning: networks, limiter, replay and checkpoints put together."""
 
 import dataclasses
-import math
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
 from sac_learner.core.batch import Batch
 from sac_learner.core.checkpoint import (
-    Checkpoint,
     RunState,
     checkpoint_paths,
+    clear_away,
     newest_checkpoint,
-    prune,
     replay_dir,
-    write_checkpoint,
 )
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.parameters import EncodedPolicy, encode_policy, parameters_of
 from sac_learner.core.replay_buffer import ReplayBuffer
-from sac_learner.core.replay_log import ReplayLog, read_segment
+from sac_learner.core.replay_log import Durable, ReplayLog
+from sac_learner.core.run_writer import RunWriter, Snapshot
 from sac_learner.core.sac import Sac
 from sac_learner.core.sampler import Sampler
+from sac_learner.core.segment_file import segment_paths
 from sac_learner.core.update_limiter import LimiterState, UpdateLimiter
+from sac_learner.core.version_reserve import VersionReserve
 
 
 class DivergedError(RuntimeError):
@@ -31,20 +35,23 @@ class DivergedError(RuntimeError):
 
 
 class Learner:
-    """Owned by the thread that updates; `sampler` has a thread of its own.
+    """Owned by the thread that updates; the sampler and the writer have their own.
+
+    Use as a context manager: that starts their threads. Leaving it writes the time steps
+    that have arrived, but no checkpoint.
 
     Attributes:
         sac: Training state.
-        sampler: To be entered as a context manager before the first update.
-        version: Of the newest policy that was encoded; 0 before the first.
+        sampler: Takes time steps, gives batches.
     """
 
-    def __init__(self, config: LearnerConfig) -> None:
-        """Begin a run."""
+    def __init__(self, config: LearnerConfig, commit: str = "unknown") -> None:
+        """Begin a run; `commit` of the code is written into its checkpoints."""
         self.sac = Sac(config)
-        self.version = 0
         self._config = config
+        self._commit = commit
         self._run_dir = Path(config.run_dir)
+        self._versions = VersionReserve(self._run_dir)
         self._generator = np.random.default_rng(config.seed)
         self._limiter = UpdateLimiter(
             config.updates_per_transition,
@@ -54,17 +61,52 @@ class Learner:
         self._buffer = ReplayBuffer(
             config.replay_capacity,
             config.network,
-            discount=config.discount,
+            discount=config.cycle_discount,
             n_step=config.n_step,
         )
-        self._log = ReplayLog(replay_dir(self._run_dir), config.replay_capacity)
-        log = self._log if config.save_replay else None
-        self.sampler = Sampler(config, self._buffer, log, self._generator)
+        capacity = config.replay_capacity
+        self._log = ReplayLog(replay_dir(self._run_dir), capacity)
+        self._writer = RunWriter(
+            self._run_dir, self._log, kept=config.kept_checkpoints, capacity=capacity
+        )
+        record = self._writer.append if config.save_replay else None
+        self.sampler = Sampler(config, self._buffer, record, self._generator)
+        self._saving: Future[Path] | None = None
+        self._threads = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._threads.enter_context(self._writer)
+        self._threads.enter_context(self.sampler)  # left first: its last steps are written
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._threads.__exit__(kind, error, trace)
+
+    @property
+    def version(self) -> int:
+        """Of the newest policy that was encoded; 0 before the first of a run."""
+        return self._versions.newest
+
+    @property
+    def durable(self) -> Durable:
+        """How far the time steps on disk reach: no kill loses them."""
+        return self._writer.durable
+
+    @property
+    def disk_problem(self) -> str:
+        """What the newest writes failed by, for people; "" if they did not."""
+        return self._writer.problem
 
     @property
     def has_policy(self) -> bool:
         """Whether the policy may act: enough was gathered, or a run was resumed."""
-        return self.version > 0 or self.sampler.env_steps >= self._config.learning_starts
+        enough = self.sampler.env_steps >= self._config.learning_starts
+        return self.sac.updates > 0 or enough
 
     @property
     def update_to_data_ratio(self) -> float:
@@ -77,6 +119,16 @@ class Learner:
         """Whether the update-to-data ratio pays for an update now."""
         self._limiter.observe(self.sampler.env_steps)
         return self._limiter.update_due
+
+    @property
+    def buffer_fill(self) -> float:
+        """Transitions in the replay buffer, as a fraction of its capacity."""
+        return self.sampler.buffer_size / self._config.replay_capacity
+
+    @property
+    def updates_owed(self) -> float:
+        """Updates that are paid for and not taken; 0 without a limit."""
+        return self._limiter.updates_owed
 
     @property
     def waiting_for(self) -> str:
@@ -96,13 +148,11 @@ class Learner:
         Raises:
             DivergedError: a parameter is not finite.
         """
-        parameters = parameters_of(self.sac.policy)
+        parameters, version = parameters_of(self.sac.policy), self._versions.next()
         try:
-            policy = encode_policy(parameters, self._config.network, self.version + 1)
+            return encode_policy(parameters, self._config.network, version)
         except ValueError as error:
             raise DivergedError(f"learning diverged: {error}") from None
-        self.version += 1
-        return policy
 
     def save(self) -> Path:
         """Write a checkpoint and what is new of the replay; return the checkpoint.
@@ -111,65 +161,91 @@ class Learner:
             OSError: it cannot be written.
             DivergedError: a parameter is not finite.
         """
+        return self._writer.wait_for(self._writer.save(self._snapshot()))
+
+    def begin_save(self) -> bool:
+        """Copy what a checkpoint needs and let it be written meanwhile.
+
+        Returns:
+            False, and nothing was done, while the one before is still being written.
+            What goes wrong in the background is told by `disk_problem`.
+
+        Raises:
+            DivergedError: a parameter is not finite.
+            RuntimeError: the writer's thread has died; its error is the cause.
+        """
+        self._writer.check_alive()
+        if self._saving is not None and not self._saving.done():
+            return False
+        self._saving = self._writer.save(self._snapshot())
+        return True
+
+    def _snapshot(self) -> Snapshot:
         policy = self.next_policy()
-        replay = self.sampler.save()
+        replay = self.sampler.state()
         state = RunState(
             updates=self.sac.updates,
             env_steps=replay.env_steps,
-            next_version=self.version + self._versions_per_checkpoint(),
+            next_version=self._versions.bound + 1,
             limiter=self._limiter.state,
             generator=replay.generator,
-            segments=replay.segments,
+            commit=self._commit,
             config=dataclasses.asdict(self._config),
         )
-        path = write_checkpoint(self._run_dir, state, self.sac.state(), policy)
-        prune(self._run_dir, self._config.kept_checkpoints)
-        return path
-
-    def resume(self, should_stop: Callable[[], bool] = lambda: False) -> list[str]:
-        """Go on from the newest whole checkpoint; return what was wrong with newer ones.
-
-        Call it before `sampler` is entered.
-
-        Raises:
-            ValueError: there is none, or it does not fit this configuration.
-        """
-        checkpoint, problems = newest_checkpoint(self._run_dir)
-        state = checkpoint.state
-        self.sac.load_state(checkpoint.tensors, state.updates)
-        self.version = state.next_version
-        self._limiter.state = LimiterState(*state.limiter)
-        self._generator.bit_generator.state = state.generator
-        if self._config.save_replay:
-            self._log.segments = state.segments
-            problems += self._reload(checkpoint, should_stop)
-        self._buffer.transitions_added = state.env_steps
-        return problems
+        return Snapshot(state, self.sac.state(), policy)
 
     @property
     def can_resume(self) -> bool:
-        """Whether the run directory holds a checkpoint, whole or not."""
-        return bool(checkpoint_paths(self._run_dir))
+        """Whether the run directory holds a checkpoint, whole or not, or time steps."""
+        has_steps = bool(segment_paths(replay_dir(self._run_dir)))
+        return has_steps or bool(checkpoint_paths(self._run_dir))
 
-    def _reload(
-        self, checkpoint: Checkpoint, should_stop: Callable[[], bool]
-    ) -> list[str]:
-        """Rebuild the replay buffer; return what could not be read."""
-        problems = []
-        for segment in checkpoint.state.segments:
-            if should_stop():
-                break
-            try:
-                for step in read_segment(replay_dir(self._run_dir), segment):
-                    self._buffer.add(step)
-            except (OSError, ValueError) as error:
-                problems.append(str(error))
+    def resume(self, should_stop: Callable[[], bool] = lambda: False) -> list[str]:
+        """Go on from the newest whole checkpoint and all time steps on disk.
+
+        A run that was killed before its first checkpoint goes on with new networks. Call
+        it before the threads are started.
+
+        Returns:
+            What was not whole, and what was done about it.
+
+        Raises:
+            ValueError: there is nothing, or it does not fit this configuration.
+        """
+        problems: list[str] = []
+        if checkpoint_paths(self._run_dir) or not self.can_resume:
+            self._resume_learning(problems)
+        else:
+            self._versions.resume(at_least=0)
+            problems.append(f"no checkpoint under {self._run_dir} yet: new networks")
+        if self._config.save_replay:
+            self._resume_replay(problems, should_stop)
         return problems
 
-    def _versions_per_checkpoint(self) -> int:
-        """Return how many policies may go out before the next checkpoint, generously.
+    def _resume_learning(self, problems: list[str]) -> None:
+        checkpoint, broken = newest_checkpoint(self._run_dir)
+        state = checkpoint.state
+        self.sac.load_state(checkpoint.tensors, state.updates)
+        self._versions.resume(at_least=state.next_version)
+        self._limiter.state = LimiterState(*state.limiter)
+        self._generator.bit_generator.state = state.generator
+        self._buffer.transitions_added = state.env_steps
+        problems += broken
+        try:
+            problems += clear_away(self._run_dir, checkpoint.path)
+        except OSError as error:
+            problems.append(str(error))
 
-        A resumed run starts above them, so a version never names two policies.
+    def _resume_replay(
+        self, problems: list[str], should_stop: Callable[[], bool]
+    ) -> None:
+        """Rebuild the replay buffer; its newest transitions may be later than the rest.
+
+        The limiter then pays for these, as if they had just arrived.
         """
-        config = self._config
-        return 2 * math.ceil(config.checkpoint_period_s / config.publish_period_s) + 2
+        env_steps = self._buffer.transitions_added
+        for step in self._log.read(problems, should_stop):
+            self._buffer.add(step)
+        durable = self._log.durable
+        self._buffer.transitions_added = max(env_steps, durable.env_steps)
+        self.sampler.go_on_after(self._log.newest, durable)

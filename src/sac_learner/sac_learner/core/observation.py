@@ -24,6 +24,7 @@ class Observation:
             shape (9, height, width).
         proprioception: q[5] [rad], qd[5] / max joint speed, previous action[5],
             shape (15,).
+        policy_version: Oldest policy that may answer; 0: any (unless sequential).
     """
 
     run_id: int
@@ -32,6 +33,7 @@ class Observation:
     steady_ns: int
     frames: NDArray[np.uint8]
     proprioception: NDArray[np.float32]
+    policy_version: int = 0
 
     def __post_init__(self) -> None:
         shape = self.frames.shape

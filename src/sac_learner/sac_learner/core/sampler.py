@@ -1,18 +1,20 @@
 """The thread between the topic and the gradients: it stores and samples, all alone."""
 
 import threading
+from collections import deque
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from queue import Empty, Queue, SimpleQueue
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from sac_learner.core.batch import Batch, empty_batch
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.replay_buffer import Added, ReplayBuffer
-from sac_learner.core.replay_log import ReplayLog, Segment
+from sac_learner.core.replay_log import Durable
 from sac_learner.core.time_step import TimeStep
 
 JOIN_TIMEOUT_S = 10.0
@@ -30,22 +32,34 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class ReplayState:
-    """The replay side of a checkpoint."""
+    """The replay side of a checkpoint: transitions, and what the next batch is drawn by."""
 
     env_steps: int
-    segments: tuple[Segment, ...]
-    generator: dict[str, object]
+    generator: dict[str, Any]
+
+
+class Handled(NamedTuple):
+    """Which time step the thread has finished with: stored, or refused for good."""
+
+    run_id: int = 0
+    sequence: int = 0
 
 
 class Sampler:
-    """Owns replay buffer, replay log and their random numbers, in a thread of its own.
+    """Owns the replay buffer and its random numbers, in a thread of its own.
 
-    Everybody else talks to that thread through one mailbox: time steps, used batches and
-    requests to save go in; filled batches come out of `_ready`. So nothing is ever read
-    while it is written, and there is no lock. Use as a context manager.
+    Everybody else talks to that thread through one mailbox: time steps, batches to fill
+    and requests for its state go in; filled batches come out of `_ready`, and each new
+    time step goes to `record`. So nothing is ever read while it is written, and there is
+    no lock. Use as a context manager.
+
+    In `async_2` batches that come back are filled again at once, ahead of the next
+    update. In the other architectures there is one batch, and it is filled when the
+    learner asks for it: after the update before, with the newest time steps in the draw.
 
     Attributes:
         counts: Replaced whole by the thread after each step.
+        handled: Newest time step, replaced whole by the thread after `counts`.
         overflowed: Steps refused because the mailbox was full; counted by the sender.
         last_refusal: What was wrong with the newest step that was refused.
     """
@@ -54,25 +68,34 @@ class Sampler:
         self,
         config: LearnerConfig,
         buffer: ReplayBuffer,
-        log: ReplayLog | None,
+        record: Callable[[TimeStep, int], None] | None,
         generator: np.random.Generator,
     ) -> None:
+        """Store into `buffer`; `record` gets what is new, with `transitions_added`."""
         self.counts = Counts()
+        self.handled = Handled()
         self.overflowed = 0
         self.last_refusal = ""
         self._config = config
         self._buffer = buffer
-        self._log = log
+        self._record = record
         self._generator = generator
         self._newest: dict[int, int] = {}  # run_id -> sequence
         self._mailbox: SimpleQueue[TimeStep | Batch | Future[ReplayState] | None] = (
             SimpleQueue()
         )
         self._ready: Queue[Batch] = Queue()
-        self._free = [
+        batches = [
             empty_batch(config.batch_size, config.network)
-            for _ in range(config.prepared_batches + 1)
+            for _ in range(config.batches_ahead + 1)
         ]
+        self._is_ahead = config.batches_ahead > 0
+        self._free: list[Batch] = batches if self._is_ahead else []  # the thread's
+        self._idle: list[Batch] = [] if self._is_ahead else batches  # the learner's
+        # What the random numbers were before each of the newest batches was drawn.
+        self._drawn_from: deque[dict[str, Any]] = deque(maxlen=len(batches))
+        self._drawn, self._taken = 0, 0  # by the thread, by the learner
+        self._stepped = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="sampler")
 
@@ -101,6 +124,17 @@ class Sampler:
         """Transitions in the buffer."""
         return len(self._buffer)
 
+    @property
+    def inbox_size(self) -> int:
+        """Time steps and requests that wait for the thread."""
+        return self._mailbox.qsize()
+
+    def wait_for_step(self, timeout_s: float) -> None:
+        """Wait until a time step has been handled since the last call, or a while."""
+        self._check_alive()
+        self._stepped.wait(timeout_s)
+        self._stepped.clear()
+
     def offer(self, step: TimeStep) -> bool:
         """Hand over a time step without waiting; return whether there was room."""
         if self._mailbox.qsize() >= self._config.inbox_capacity:
@@ -116,20 +150,36 @@ class Sampler:
             RuntimeError: the thread has died; its error is the cause.
         """
         self._check_alive()
+        if self._idle:
+            self._mailbox.put(self._idle.pop())
         try:
-            return self._ready.get(timeout=timeout_s)
+            batch = self._ready.get(timeout=timeout_s)
         except Empty:
             return None
+        self._taken += 1
+        return batch
 
     def give_back(self, batch: Batch) -> None:
-        """Return the memory of a batch; it is filled again."""
-        self._mailbox.put(batch)
+        """Return the memory of a batch; it is filled again, at once or when asked for."""
+        if self._is_ahead:
+            self._mailbox.put(batch)
+        else:
+            self._idle.append(batch)
 
-    def save(self) -> ReplayState:
-        """Write what is new to the replay log; wait until it lies on disk.
+    def go_on_after(self, newest: Mapping[int, int], durable: Durable) -> None:
+        """Know what a resumed run has: the newest sequence number of each run.
+
+        Call it before the thread is started.
+        """
+        self._newest = dict(newest)
+        self.handled = Handled(durable.run_id, durable.sequence)
+
+    def state(self) -> ReplayState:
+        """Return what a checkpoint needs; all batches that were taken must be used.
+
+        Batches that are filled and not taken do not count: a resumed run draws them anew.
 
         Raises:
-            OSError: it cannot be written.
             RuntimeError: the thread has died; its error is the cause.
         """
         request: Future[ReplayState] = Future()
@@ -155,26 +205,28 @@ class Sampler:
     def _handle(self, item: TimeStep | Batch | Future[ReplayState]) -> None:
         if isinstance(item, TimeStep):
             self._store(item)
+            self.handled = Handled(item.run_id, item.sequence)
+            self._stepped.set()
         elif isinstance(item, Future):
-            self._save(item)
+            item.set_result(self._state())
         else:
             self._free.append(item)
 
     def _store(self, step: TimeStep) -> None:
         counts = self.counts
+        before = self._newest.get(step.run_id, step.sequence - 1)
+        if step.sequence <= before:
+            self.counts = counts._replace(refused=counts.refused + 1)
+            return
         try:
             added = self._buffer.add(step)
         except ValueError as error:
             self.last_refusal = str(error)
             self.counts = counts._replace(refused=counts.refused + 1)
             return
-        if added is Added.DUPLICATE:
-            self.counts = counts._replace(refused=counts.refused + 1)
-            return
-        if self._log is not None:
-            self._log.append(step, added is Added.TRANSITION)
-        before = self._newest.get(step.run_id, step.sequence - 1)
-        self._newest = {step.run_id: step.sequence}
+        if self._record is not None:
+            self._record(step, self._buffer.transitions_added)
+        self._newest[step.run_id] = step.sequence
         self.counts = counts._replace(
             transitions=counts.transitions + (added is Added.TRANSITION),
             lost=counts.lost + step.sequence - before - 1,
@@ -185,14 +237,14 @@ class Sampler:
         enough = max(self._config.learning_starts, 1)
         while self._free and len(self._buffer) >= enough:
             batch = self._free.pop()
+            self._drawn_from.append(dict(self._generator.bit_generator.state))
+            self._drawn += 1
             self._buffer.sample_into(batch, self._generator)
             self._ready.put(batch)
 
-    def _save(self, request: Future[ReplayState]) -> None:
-        try:
-            segments = self._log.flush() if self._log is not None else ()
-        except OSError as error:
-            request.set_exception(error)
-            return
+    def _state(self) -> ReplayState:
+        """Return the state; the learner waits for it, so `_taken` stands still."""
+        left = self._drawn - self._taken
         state = dict(self._generator.bit_generator.state)
-        request.set_result(ReplayState(self._buffer.transitions_added, segments, state))
+        generator = self._drawn_from[-left] if left else state
+        return ReplayState(self._buffer.transitions_added, generator)

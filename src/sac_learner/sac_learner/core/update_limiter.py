@@ -16,7 +16,8 @@ class UpdateLimiter:
     Each transition after the first `learning_starts` brings `updates_per_transition`
     tokens; an update costs one. A learner that is too slow for the ratio owes at most
     `max_pending` updates, so that after a pause it does not train on old data for hours.
-    Owned by the thread that updates.
+    A ratio of 0 is no limit: once learning has started, an update is always due and
+    nothing is owed. Owned by the thread that updates.
     """
 
     def __init__(
@@ -36,10 +37,23 @@ class UpdateLimiter:
         )
 
     @property
+    def is_free_running(self) -> bool:
+        """Whether there is no limit."""
+        return self._ratio == 0.0
+
+    @property
     def update_due(self) -> bool:
         """Whether an update is paid for."""
+        if self.is_free_running:
+            return self.state.transitions >= max(self._learning_starts, 1)
         return self.state.tokens >= 1.0
+
+    @property
+    def updates_owed(self) -> float:
+        """Updates that are paid for and not taken, with a fraction; 0 without a limit."""
+        return 0.0 if self.is_free_running else self.state.tokens
 
     def spend(self) -> None:
         """Account for one update."""
-        self.state = self.state._replace(tokens=self.state.tokens - 1.0)
+        if not self.is_free_running:
+            self.state = self.state._replace(tokens=self.state.tokens - 1.0)

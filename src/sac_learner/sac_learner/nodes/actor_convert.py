@@ -33,6 +33,7 @@ def observation(msg: ObservationMsg, height: int, width: int) -> Observation:
         steady_ns=msg.steady_ns,
         frames=np.frombuffer(msg.frames, np.uint8).reshape(shape),
         proprioception=np.array(msg.proprioception, np.float32),
+        policy_version=msg.policy_version,
     )
 
 

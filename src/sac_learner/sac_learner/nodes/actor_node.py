@@ -51,6 +51,7 @@ class ActorNode(Node):
         )
         self._actions = self.create_publisher(ActionMsg, "action", qos.COMMAND)
         self._loader = None
+        self._held: Observation | None = None  # until the policy that may answer is here
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._start = self.create_timer(0.02, self._listen_once_heard, clock=steady)
         self._diagnostics = Diagnostics(self, config.policy, self._report)
@@ -62,7 +63,8 @@ class ActorNode(Node):
     def _listen_to_learner(self) -> None:
         from sac_learner.nodes.policy_loader import PolicyLoader  # noqa: PLC0415  torch
 
-        self._loader = PolicyLoader(self._config)
+        admitted = self.create_guard_condition(self._on_admitted)
+        self._loader = PolicyLoader(self._config, on_admitted=admitted.trigger)
         self.create_subscription(
             PolicyParameters, "policy_parameters", self._loader.offer, qos.POLICY
         )
@@ -88,8 +90,19 @@ class ActorNode(Node):
         elif not self._gate.is_new(seen):
             self.counts["repeated"] += 1
         else:
-            self._take_new_policy(seen)
+            self._act_on(seen)
+
+    def _act_on(self, seen: Observation) -> None:
+        """Answer, or hold the observation until the policy that it asks for is here."""
+        self._take_new_policy(seen)
+        is_early = self._policy_version < seen.policy_version
+        self._held = seen if is_early and self._loader is not None else None
+        if self._held is None:
             self._answer(seen, self._choose(seen))
+
+    def _on_admitted(self) -> None:
+        if self._held is not None:
+            self._act_on(self._held)
 
     def _choose(self, seen: Observation) -> Action:
         if self._policy_is_too_old():

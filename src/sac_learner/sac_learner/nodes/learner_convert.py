@@ -62,6 +62,9 @@ def status_message(learner: Learner, malformed: int) -> LearnerStatus:
         transitions_refused=counts.refused + malformed,
         policy_version=learner.version,
         buffer_size=learner.sampler.buffer_size,
+        buffer_fill=learner.buffer_fill,
+        inbox_time_steps=learner.sampler.inbox_size,
+        updates_owed=learner.updates_owed,
         update_to_data_ratio=learner.update_to_data_ratio,
         **metrics,
     )

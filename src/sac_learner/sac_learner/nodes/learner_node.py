@@ -2,8 +2,11 @@
 
 Three threads. The main one takes gradient steps and publishes (`run`); one answers the
 callbacks and only hands time steps on; one owns the replay buffer (`core/sampler.py`).
+The same loop is all three architectures: the sampler decides what is prepared ahead, and
+in the sequential one env_node waits for what `nodes/turns.py` announces.
 """
 
+import gc
 import secrets
 import time
 
@@ -12,8 +15,10 @@ from rclpy.node import Node
 
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.learner import Learner
+from sac_learner.core.sampler import Handled
 from sac_learner.nodes.learner_convert import policy_message, status_message, time_step
 from sac_learner.nodes.periods import Due, Stopwatch
+from sac_learner.nodes.turns import Turns
 from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
 from ur5_rl_ros import process, qos
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
@@ -38,6 +43,8 @@ class LearnerNode(Node):
         self._session = secrets.randbits(63)
         self._malformed = 0
         self._save_problem = ""
+        self._turns = Turns(self) if config.is_sequential else None
+        self._updates_published, self._version_published = -1, 0
         self._status = LearnerStatus(waiting_for="the replay buffer on disk")
         self._update_time, self._wait_time = Stopwatch(), Stopwatch()
         self._policies = self.create_publisher(
@@ -58,15 +65,17 @@ class LearnerNode(Node):
         self._resume_if_asked(stop)
         if stop.requested:
             return  # perhaps half resumed: what is on disk is better
+        gc.collect()
+        gc.freeze()  # what is here stays: no collection walks through it in an update
         now_s = time.monotonic()
         status_due = Due(STATUS_PERIOD_S, now_s)
         policy_due = Due(self._config.publish_period_s, now_s)
         checkpoint_due = Due(self._config.checkpoint_period_s, now_s)
         with self._learner.sampler:
             while not stop.requested:
-                self._update_or_wait(stop)
+                self._update_or_wait()
                 now_s = time.monotonic()
-                if policy_due(now_s):
+                if policy_due(now_s) and self._turns is None:
                     self._publish_policy()
                 if status_due(now_s):
                     self._publish_status()
@@ -94,10 +103,24 @@ class LearnerNode(Node):
             self._save_problem = f"no checkpoint: {error}"
             self.get_logger().error(self._save_problem)
 
-    def _update_or_wait(self, stop: process.Stop) -> None:
-        if not self._learner.update_due:
-            stop.wait(WAIT_S)
-            return
+    def _update_or_wait(self) -> None:
+        handled = self._learner.sampler.handled  # before the updates that it pays for
+        if self._learner.update_due:
+            self._update()
+        elif self._turns is not None and not self._turns.is_announced(handled):
+            self._end_turn(self._turns, handled)
+        else:
+            self._learner.sampler.wait_for_step(WAIT_S)
+
+    def _end_turn(self, turns: Turns, handled: Handled) -> None:
+        """Publish what the time step has led to, then let the environment go on."""
+        updates = self._learner.sac.updates
+        if updates != self._updates_published:
+            self._publish_policy()
+        version = self._version_published
+        turns.announce(handled, updates=updates, policy_version=version)
+
+    def _update(self) -> None:
         with self._wait_time:
             batch = self._learner.sampler.take(BATCH_TIMEOUT_S)
         if batch is not None:
@@ -116,10 +139,13 @@ class LearnerNode(Node):
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._policies.publish(message)
+        self._updates_published = learner.sac.updates
+        self._version_published = message.version
 
     def _publish_status(self) -> None:
         updates = self._update_time.count
         message = status_message(self._learner, malformed=self._malformed)
+        message.architecture = self._config.architecture
         message.waiting_for = "" if updates else self._learner.waiting_for
         message.updates_per_s = updates / STATUS_PERIOD_S
         message.update_ms = self._update_time.read_ms()

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -29,15 +30,20 @@ class PolicyLoader:
     The control thread calls `offer`, `take` and `close`. What passes between the threads
     is never changed afterwards.
 
+    Args:
+        config: Of the actor.
+        on_admitted: Called in the loader's thread when `take` has something new.
+
     Attributes:
         refused: Policies that failed the examination.
         refusal: What was wrong with the newest one; "" once a good one has come.
     """
 
-    def __init__(self, config: ActorConfig) -> None:
+    def __init__(self, config: ActorConfig, on_admitted: Callable[[], None]) -> None:
         self.refused = 0
         self.refusal = ""
         self._config = config
+        self._on_admitted = on_admitted
         self._offered: deque[PolicyParameters] = deque(maxlen=1)
         self._admitted: deque[Admitted] = deque(maxlen=1)
         self._probe: Observation | None = None
@@ -92,3 +98,4 @@ class PolicyLoader:
             return
         self.refusal = ""
         self._admitted.append(Admitted(msg.version, network))
+        self._on_admitted()

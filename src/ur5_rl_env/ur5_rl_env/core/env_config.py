@@ -30,6 +30,10 @@ class EnvConfig:
         reset_timeout_s: A reset that takes longer is started again.
         max_auto_recoveries: So many protective stops in ten minutes are ended without a
             person; 0 on a real arm.
+        waits_for_learner: Before each observation, wait until the learner has finished
+            with the time step before (the sequential architecture).
+        max_learner_wait_s: A learner that is later than this after a tick's deadline ends
+            the episode.
         kernel, vision_scale, vision_clip, reference_period_s: See `RewardConfig`.
 
     """
@@ -48,6 +52,8 @@ class EnvConfig:
     settle_frames: int = 3
     reset_timeout_s: float = 15.0
     max_auto_recoveries: int = 0
+    waits_for_learner: bool = False
+    max_learner_wait_s: float = 2.0
     kernel: str = "tents"
     vision_scale: float = 800.0
     vision_clip: float = 4.0
@@ -62,7 +68,7 @@ class EnvConfig:
         }
         may_be_zero |= {"reference_period_s", "max_auto_recoveries"}
         for name, value in vars(self).items():
-            if isinstance(value, str):
+            if isinstance(value, str | bool):
                 continue
             if not (math.isfinite(value) and (value > 0 or name in may_be_zero)):
                 raise ValueError(f"{name} must be finite and positive, got {value}")

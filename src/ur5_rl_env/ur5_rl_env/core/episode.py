@@ -63,8 +63,16 @@ class EpisodeRecord:
     last_mask_px: int = 0
     cycle_ms: list[float] = field(default_factory=list)
     lateness_ms: list[float] = field(default_factory=list)
+    learner_wait_ms: list[float] = field(default_factory=list)
     observation_to_command_ms: list[float] = field(default_factory=list)
     policy_age_s: list[float] = field(default_factory=list)
+
+    def on_tick(self, cycle_ns: int, lateness_ns: int, learner_wait_ns: int) -> None:
+        """Note how punctual a tick was; a wait (0: none) is part of its lateness."""
+        self.cycle_ms.append(cycle_ns / 1e6)
+        self.lateness_ms.append(lateness_ns / 1e6)
+        if learner_wait_ns:
+            self.learner_wait_ms.append(learner_wait_ns / 1e6)
 
 
 class Episode:

@@ -7,11 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, JointState
 
-from ur5_rl_env.core.episode import Answer, Episode, TimeStep
+from ur5_rl_env.core.episode import Answer, Episode, EpisodeRecord, TimeStep
 from ur5_rl_env.core.sensors import NANOSECONDS, Frame, JointSample
 from ur5_rl_env.core.task import JOINT_NAMES
-from ur5_rl_interfaces.msg import Action, EpisodeSummary, Observation, Transition
+from ur5_rl_interfaces.msg import (
+    Action,
+    EnvStatus,
+    EpisodeSummary,
+    Observation,
+    Transition,
+)
 from ur5_rl_ros.image_bridge import imgmsg_to_cv2
+
+SERIES = (
+    "cycle_ms",
+    "lateness_ms",
+    "learner_wait_ms",
+    "observation_to_command_ms",
+    "policy_age_s",
+)
 
 
 def stamp_ns(stamp) -> int:
@@ -127,9 +141,16 @@ def summary_msg(episode: Episode, end: str) -> EpisodeSummary:
         first_mask_px=float(record.first_mask_px),
         last_mask_px=float(record.last_mask_px),
     )
-    for name in ("cycle_ms", "lateness_ms", "observation_to_command_ms", "policy_age_s"):
+    for name in SERIES:
         setattr(msg, name, array.array("f", getattr(record, name)))
     return msg
+
+
+def fill_newest(status: EnvStatus, record: EpisodeRecord) -> None:
+    """Show the newest of each series of the running episode; 0 before the first."""
+    for name in ("lateness_ms", "learner_wait_ms", "policy_age_s"):
+        series = getattr(record, name)
+        setattr(status, name, series[-1] if series else 0.0)
 
 
 def _bytes(planes: Sequence[NDArray[np.uint8]]) -> array.array:

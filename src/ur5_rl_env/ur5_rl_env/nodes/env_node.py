@@ -2,7 +2,7 @@
 
 Two threads: the main thread runs the loop (wait, reset, episode); one more answers the
 callbacks (`env_inputs.py`). Nothing in an episode waits for the actor, the learner or a
-subscriber.
+subscriber, but for the sequential architecture, where each tick waits for the learner.
 """
 
 import secrets
@@ -19,6 +19,7 @@ from ur5_rl_env.core.reward import Reward, mask_pixels
 from ur5_rl_env.core.sensors import NANOSECONDS
 from ur5_rl_env.nodes import env_convert as convert
 from ur5_rl_env.nodes.env_inputs import EnvInputs
+from ur5_rl_env.nodes.learner_turns import LearnerTurns
 from ur5_rl_interfaces.msg import EnvStatus, EpisodeSummary, Observation, Transition
 from ur5_rl_interfaces.srv import ResetTarget
 from ur5_rl_ros import qos
@@ -43,6 +44,7 @@ class EnvNode(Node):
         self._config = config = load_config(self, EnvConfig)
         self._run_id = secrets.randbits(63)
         self._inputs = EnvInputs(self, config, self._run_id)
+        self._turns = LearnerTurns(self, config, self._run_id)
         self._reward = Reward(
             config.reward(), config.height_px, config.width_px, config.action_period_s
         )
@@ -74,7 +76,7 @@ class EnvNode(Node):
 
     def _wait_until_ready(self, stop: Stop) -> bool:
         while not stop.requested:
-            fault = self._inputs.fault()
+            fault = self._inputs.fault() or self._turns.fault(self._sequence)
             if not fault and not self._has_actor():
                 fault = "nobody listens to observation yet (actor_node)"
             if not fault:
@@ -160,11 +162,12 @@ class EnvNode(Node):
         end, started_ns, last_ns = "", time.monotonic_ns(), 0
         while not end and not stop.requested:
             lateness_ns = pace.sleep()
+            waited_ns, fault = self._wait_for_learner(stop)
             now_ns = time.monotonic_ns()
-            end = self._inputs.fault() or self._tick(episode)
+            end = fault or self._inputs.fault() or self._tick(episode)
             if last_ns:
-                episode.record.cycle_ms.append((now_ns - last_ns) / 1e6)
-                episode.record.lateness_ms.append(lateness_ns / 1e6)
+                lateness_ns += waited_ns
+                episode.record.on_tick(now_ns - last_ns, lateness_ns, waited_ns)
             last_ns = now_ns
         self._summarise(
             episode, end or "stopped", max(0, last_ns - started_ns) / 1e9, reset_s
@@ -173,6 +176,16 @@ class EnvNode(Node):
             self.get_logger().warning(f"episode {episode.number} ended: {end}")
             self._show(EnvStatus.WAITING, end)
             stop.wait(AFTER_FAULT_S)
+
+    def _wait_for_learner(self, stop: Stop) -> tuple[int, str]:
+        """Wait, if the architecture is sequential; return how long [ns], and a fault."""
+        if not self._config.waits_for_learner:
+            return 0, ""
+        began_ns = time.monotonic_ns()
+        fault = self._turns.wait(
+            self._sequence, lambda: stop.requested or self._inputs.fault()
+        )
+        return time.monotonic_ns() - began_ns, fault
 
     def _tick(self, episode: Episode) -> str:
         """Observe, publish; return why the episode ends here, or ""."""
@@ -192,6 +205,7 @@ class EnvNode(Node):
     def _publish_observation(self, episode: Episode) -> None:
         snapshot = episode.snapshot
         msg = convert.observation_msg(episode, snapshot.frames, self._run_id)
+        msg.policy_version = self._turns.policy_version
         convert.set_stamp(msg.header.stamp, snapshot.joints.stamp_ns)
         msg.steady_ns = time.monotonic_ns()
         self._observations.publish(msg)
@@ -231,6 +245,7 @@ class EnvNode(Node):
         if episode is not None:
             status.episode, status.step = episode.number, max(0, episode.step)
             status.return_so_far = episode.record.return_sum
+            convert.fill_newest(status, episode.record)
         frame = inputs.sensors.newest_frame
         status.mask_px = float(mask_pixels(frame.image)) if frame is not None else 0.0
 
