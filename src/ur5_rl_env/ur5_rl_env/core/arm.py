@@ -11,11 +11,16 @@ from typing import NamedTuple
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.arm_state import FAULT_STATES, ArmState, RobotSample, fault_of
 from ur5_rl_env.core.homing import Homing, has_passed
-from ur5_rl_env.core.safety import STILL, Joints, limited_velocity, ramped
-from ur5_rl_env.core.task import NUM_ACTIONS, NUM_JOINTS
+from ur5_rl_env.core.safety import (
+    STILL,
+    UNLIMITED,
+    Joints,
+    limited_velocity,
+    ramped,
+)
+from ur5_rl_env.core.task import NUM_ACTIONS
 from ur5_rl_env.core.velocity_command import NANOSECONDS, CommandInbox, VelocityCommand
 
-UNLIMITED = (False,) * NUM_JOINTS
 SETTLE_LATENCY_S = 0.04  # of the way to the start pose: what sets its last centimetre
 
 

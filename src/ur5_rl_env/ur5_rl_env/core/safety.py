@@ -20,6 +20,7 @@ from ur5_rl_env.core.kinematics import jacobian_rows, position_of_tool0
 Joints = tuple[float, ...]
 
 STILL: Joints = (0.0,) * 6
+UNLIMITED = (False,) * 6
 SLIDES = 3  # corrections along the walls: three walls meet in a corner
 HALVINGS = 5  # of the way between braking and what is wanted
 TOLERANCE = 1e-9  # [rad] and [m]; rounding only
@@ -111,6 +112,8 @@ def limited_velocity(
     step = ramped(previous, goal, acceleration_rad_s2 * limits.period_s)
     brake = ramped(previous, STILL, limits.stop_acceleration_rad_s2 * limits.period_s)
     safe = _stopping_inside(step, previous, brake, q, limits.widened(q))
+    if goal == wanted and safe == step:  # the usual case; never true of a NaN
+        return (STILL if safe == brake else safe), UNLIMITED
     pairs = zip(wanted, goal, step, safe, strict=True)
     changes = [abs(w - g) + abs(s - v) for w, g, s, v in pairs]
     limited = tuple([not change <= LIMITED_RAD_S for change in changes])  # also if NaN
