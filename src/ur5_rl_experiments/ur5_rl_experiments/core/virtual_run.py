@@ -167,6 +167,7 @@ class VirtualRun:
         self._learner = VirtualLearner(parts, config.costs, config.architecture)
         self._world = World(config.world())
         self._observer = Observer(MAX_JOINT_SPEED_RAD_S)
+        self._is_random_start = True
         self._now_s = 0.0
         self._episode = 0
         self._sequence = 0
@@ -177,11 +178,11 @@ class VirtualRun:
         config = self.config
         while self.env_steps < config.learner.learning_starts:
             self._run_episode()
-        self._now_s = 0.0  # the random start does not count
+        self._now_s, self._is_random_start = 0.0, False  # the start does not count
         while self._now_s < 60.0 * config.minutes:
             if config.env_steps and self.env_steps >= config.env_steps:
                 return
-            self._learner.advance(self._now_s)
+            self._learn_beside()  # during the reset
             yield self._run_episode()
             self._now_s += RESET_S
 
@@ -224,20 +225,22 @@ class VirtualRun:
         )
 
     def _choose(self, seen: Seen) -> Action:
-        if self.env_steps < self.config.learner.learning_starts:
+        if self._is_random_start:
             drawn = self._generator.uniform(-1.0, 1.0, NUM_ACTIONS)
             return drawn.astype(np.float32)
         return self.act(seen, deterministic=False)
 
     def _learn_in_line(self) -> float:
         """Return how long the next action waits for the learner [s]."""
-        if self.config.architecture is not Architecture.SEQUENTIAL:
+        is_sequential = self.config.architecture is Architecture.SEQUENTIAL
+        if self._is_random_start or not is_sequential:
             return 0.0
         return self._learner.update_in_line(self._now_s)
 
     def _learn_beside(self) -> None:
-        if self.config.architecture is not Architecture.SEQUENTIAL:
-            self._learner.advance(self._now_s)
+        if self.config.architecture is Architecture.SEQUENTIAL or self._is_random_start:
+            return
+        self._learner.advance(self._now_s)
 
     def _store(self, step: WorldStep, index: int, action: Action) -> Seen:
         """Put the time step into the buffer; return its observation."""

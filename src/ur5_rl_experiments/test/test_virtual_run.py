@@ -1,0 +1,139 @@
+"""Learning in virtual time: who waits for whom, and for how long."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from sac_learner.core.config import LearnerConfig
+from ur5_rl_experiments.core.costs import THESIS_COSTS, Costs
+from ur5_rl_experiments.core.virtual_learner import Architecture
+from ur5_rl_experiments.core.virtual_run import RunConfig, VirtualRun
+
+SMALL = LearnerConfig(
+    height_px=36,
+    width_px=64,
+    crop_columns=1,
+    strides=(2, 2, 1, 1),
+    hidden_size=8,
+    batch_size=2,
+    learning_starts=100,
+    replay_capacity=10_000,
+    threads=1,
+)
+FREE = replace(SMALL, updates_per_transition=10.0)
+LARGE = THESIS_COSTS["large_mini_batch"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_core():
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    yield
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+
+
+def run(architecture, *, learner=FREE, costs=LARGE, minutes=0.35, **others):
+    config = RunConfig(
+        architecture=architecture,
+        costs=costs,
+        learner=learner,
+        minutes=minutes,
+        **others,
+    )
+    some_run = VirtualRun(config)
+    return some_run, list(some_run.episodes())
+
+
+def test_table_5_2_asks_for_the_action_periods_of_section_5_2():
+    periods = {n: c.sequential_period_s() for n, c in THESIS_COSTS.items()}
+    assert periods == pytest.approx(
+        {"baseline": 0.08, "high_resolution": 0.12, "large_mini_batch": 0.2}
+    )
+    totals = [1000 * costs.in_line_s() for costs in THESIS_COSTS.values()]
+    assert totals == pytest.approx([52, 118, 161])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "per_s"), [(Architecture.ASYNC_1, 6.5), (Architecture.ASYNC_2, 11.6)]
+)
+def test_free_updates_come_at_the_rate_that_their_costs_allow(architecture, per_s):
+    """Async-1 takes the sum of sampling and updating, Async-2 the longer of the two."""
+    _, episodes = run(architecture)
+    first, last = episodes[0], episodes[-1]
+    rate = (last.updates - first.updates) / (last.begin_s - first.begin_s)
+    assert rate == pytest.approx(per_s, rel=0.03)
+
+
+def test_sequential_takes_one_update_a_step_and_none_in_a_reset():
+    some_run, episodes = run(Architecture.SEQUENTIAL, learner=SMALL)
+    assert some_run.config.period_s == pytest.approx(0.2)
+    assert some_run.config.steps_per_episode == 20
+    per_episode = np.diff([0, *(episode.updates for episode in episodes)])
+    assert per_episode[1:].tolist() == [20] * (len(episodes) - 1)
+    assert np.diff([e.begin_s for e in episodes]) == pytest.approx(7.0)
+
+
+def test_in_the_capped_baseline_each_transition_has_its_update():
+    for architecture in (Architecture.ASYNC_1, Architecture.ASYNC_2):
+        _, episodes = run(architecture, learner=SMALL, costs=THESIS_COSTS["baseline"])
+        last = episodes[-1]
+        allowed = last.env_steps - SMALL.learning_starts
+        assert 0 <= allowed - last.updates < 100  # at most an episode behind
+
+
+def test_the_next_action_of_sequential_waits_for_the_update_and_no_other_does():
+    ages = {a: run(a)[1][-1].policy_age_s for a in Architecture}
+    # In line the policy is as old as choosing and observing take.
+    assert ages[Architecture.SEQUENTIAL] == pytest.approx(LARGE.response_s, abs=1e-6)
+    assert ages[Architecture.ASYNC_2] < ages[Architecture.ASYNC_1]
+
+
+@pytest.mark.parametrize("architecture", Architecture)
+def test_a_run_is_the_same_every_time_it_is_run(architecture):
+    (one, first), (other, second) = run(architecture), run(architecture)
+    assert first == second
+    for a, b in zip(one.sac.state().values(), other.sac.state().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_seeds_differ():
+    returns = [
+        run(Architecture.ASYNC_2, learner=replace(FREE, seed=s))[1][0].return_sum
+        for s in (0, 1)
+    ]
+    assert returns[0] != returns[1]
+
+
+def test_the_random_start_is_no_part_of_the_run():
+    _, episodes = run(Architecture.ASYNC_2)
+    assert episodes[0].begin_s == 0.0
+    assert episodes[0].env_steps == 200  # a hundred before it, a hundred of its own
+
+
+def test_a_run_ends_after_its_number_of_steps():
+    _, episodes = run(Architecture.ASYNC_2, minutes=99.0, env_steps=400)
+    assert episodes[-1].env_steps == 400
+
+
+def test_fault_an_action_period_shorter_than_the_work_in_line_is_refused():
+    with pytest.raises(ValueError, match="action_period_s"):
+        RunConfig(architecture=Architecture.SEQUENTIAL, costs=LARGE, action_period_s=0.04)
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"), [({"task": "static"}, "task"), ({"minutes": 0.0}, "minutes")]
+)
+def test_fault_a_run_that_cannot_be_is_refused_by_name(changed, name):
+    with pytest.raises(ValueError, match=name):
+        RunConfig(**changed)
+
+
+@pytest.mark.parametrize("value", [-0.001, float("nan"), float("inf")])
+def test_fault_a_cost_that_is_no_duration_is_refused_by_name(value):
+    with pytest.raises(ValueError, match="update_s"):
+        Costs(update_s=value)
