@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sac_learner.core.config import ARCHITECTURES, LearnerConfig
+from sac_learner.core.architectures import ARCHITECTURES
+from sac_learner.core.config import LearnerConfig
 from ur5_rl_ros.params import config_from_values, values_for_node
 
 CONFIG_DIR = Path(__file__).parents[3] / "config"

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sac_learner.core.actor_config import ActorConfig
+from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_bringup.cli import options_from, parser
 from ur5_rl_bringup.graph import OnExit, graph, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import check_node_names
+from ur5_rl_env.core.arm_config import ArmConfig
 
 ROOT = Path(__file__).parents[3]
 
@@ -97,6 +100,10 @@ def test_fault_a_file_that_is_no_parameter_file_is_refused(tmp_path, text):
         ({"minutes": float("nan")}, "minutes"),
         ({"params": (Path("/nowhere.yaml"),)}, "params"),
         ({"checkpoint": "/nowhere"}, "checkpoint"),
+        ({"architecture": "async_3"}, "architecture"),
+        ({"action_period_ms": 5.0}, "action_period_ms"),
+        ({"action_period_ms": -80.0}, "action_period_ms"),
+        ({"action_period_ms": float("nan")}, "action_period_ms"),
     ],
 )
 def test_fault_a_wrong_option_is_named(wrong, name):
@@ -119,3 +126,53 @@ def test_resume_without_a_folder_takes_the_newest_run_of_the_task(tmp_path):
 
 def test_node_names_cover_every_process():
     assert set(processes()) <= node_names(options(policy="zero"))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_one_word_chooses_the_architecture_of_every_node(architecture):
+    nodes = processes(architecture=architecture)
+    assert nodes["learner_node"].parameters["architecture"] == architecture
+    waits = nodes["env_node"].parameters["waits_for_learner"]
+    assert waits == (architecture == "sequential")
+
+
+def test_nothing_waits_for_a_learner_that_is_not_there():
+    nodes = processes(architecture="sequential", policy="servo")
+    assert "waits_for_learner" not in nodes["env_node"].parameters
+
+
+def test_without_a_word_the_parameter_files_decide():
+    nodes = processes()
+    assert "architecture" not in nodes["learner_node"].parameters
+    assert "waits_for_learner" not in nodes["env_node"].parameters
+    names = {name for process in nodes.values() for name in process.parameters}
+    assert not names & {"action_period_s", "max_command_age_s", "max_observation_age_s"}
+
+
+def test_an_action_period_reaches_every_node_that_counts_in_it():
+    nodes = processes(action_period_ms=80.0)
+    for name in ("env_node", "arm_node", "learner_node"):
+        assert nodes[name].parameters["action_period_s"] == pytest.approx(0.08)
+    assert nodes["arm_node"].parameters["max_command_age_s"] == pytest.approx(0.1)
+    assert nodes["actor_node"].parameters["max_observation_age_s"] == pytest.approx(0.24)
+
+
+def test_the_ages_in_cycles_are_the_defaults_of_the_nodes():
+    nodes = processes(action_period_ms=40.0)
+    arm, actor = nodes["arm_node"].parameters, nodes["actor_node"].parameters
+    assert arm["max_command_age_s"] == pytest.approx(ArmConfig().max_command_age_s)
+    age_s = ActorConfig().max_observation_age_s
+    assert actor["max_observation_age_s"] == pytest.approx(age_s)
+    assert arm["action_period_s"] == ArmConfig().action_period_s
+
+
+def test_the_command_line_takes_both_words(tmp_path):
+    words = ["sim", "--architecture", "sequential", "--action-period-ms", "120"]
+    chosen = options_from(parser().parse_args(words), tmp_path)
+    assert (chosen.architecture, chosen.action_period_ms) == ("sequential", 120.0)
+
+
+def test_fault_a_wrong_architecture_is_refused_with_the_choices(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(["sim", "--architecture", "async"])
+    assert "async_1" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 import ur5_rl_bringup
+from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_bringup.graph import Process, environment, graph, parameter_files
 from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, RunOptions
 from ur5_rl_bringup.resolved import (
@@ -25,6 +26,7 @@ from ur5_rl_bringup.resolved import (
 from ur5_rl_bringup.supervisor import Child, Supervisor
 
 EXIT_USAGE = 2
+ARCHITECTURE_HELP = "who waits for whom while it learns; default async_2"
 EXPERIMENT_COMMANDS = ("bench", "experiment")
 
 
@@ -70,6 +72,8 @@ def _add_run_options(command: argparse.ArgumentParser, *, learns: bool) -> None:
     add("--episodes", type=int, default=0 if learns else 10, help="0: no limit")
     add("--minutes", type=float, default=0.0, help="0: no limit")
     add("--preset", choices=("auto", *PRESETS), default="auto", help="network and images")
+    period_help = "time between two actions, for every node; 0: as in the files"
+    add("--action-period-ms", type=float, default=0.0, metavar="MS", help=period_help)
     add("--params", type=Path, action="append", default=[], metavar="FILE")
     add("--headless", action="store_true", help="draw the target off screen")
     add("--report", default="", metavar="FILE.json", help="results for other programs")
@@ -78,6 +82,7 @@ def _add_run_options(command: argparse.ArgumentParser, *, learns: bool) -> None:
     add("--verbose", action="store_true", help="show what the nodes log")
     if learns:
         add("--policy", choices=POLICIES, default="sac")
+        add("--architecture", choices=ARCHITECTURES, default="", help=ARCHITECTURE_HELP)
         resume_help = "go on with the newest run, or with RUN_DIR"
         add("--resume", nargs="?", const="", metavar="RUN_DIR", help=resume_help)
 
@@ -105,6 +110,8 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         task=arguments.task,
         policy=policy,
         preset=_preset(arguments.preset),
+        architecture="" if is_eval else arguments.architecture,
+        action_period_ms=arguments.action_period_ms,
         seed=arguments.seed,
         params=tuple(path.resolve() for path in arguments.params),
         episodes=arguments.episodes,

@@ -10,12 +10,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from sac_learner.core.architectures import SEQUENTIAL
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
 from ur5_rl_bringup.options import RunOptions
 
 # A shared machine runs out of cores when the learner starts or a person compiles: what
 # stands between a sample and the arm goes first, what can wait goes last.
 NICE_CONTROL, NICE_SENSOR, NICE_FACE, NICE_LEARNER = -15, -10, 5, 10
+
+# Ages in action cycles at which a command is no longer followed and an observation is no
+# longer answered: the defaults of the two nodes at their default cycle.
+COMMAND_AGE_CYCLES, OBSERVATION_AGE_CYCLES = 1.25, 3.0
 
 LINGER_S = 2.0  # all are asked to stop at once; the arm node needs the robot to brake
 SCREEN_FILE = "screen"
@@ -84,7 +89,7 @@ def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
         _arm(options),
         _camera(options, shared_dir),
         _display(options, shared_dir),
-        _env(),
+        _env(options),
         _actor(options),
         _monitor(options),
     ]
@@ -122,7 +127,11 @@ def _arm(options: RunOptions) -> Process:
         package="ur5_rl_env",
         executable="arm_node",
         nice=NICE_CONTROL,
-        parameters=_given(robot_ip=options.robot_ip),
+        parameters=_given(
+            robot_ip=options.robot_ip,
+            action_period_s=options.action_period_ms / 1e3,
+            max_command_age_s=COMMAND_AGE_CYCLES * options.action_period_ms / 1e3,
+        ),
     )
 
 
@@ -161,11 +170,15 @@ def _display(options: RunOptions, shared_dir: Path) -> Process:
     )
 
 
-def _env() -> Process:
+def _env(options: RunOptions) -> Process:
+    parameters = _given(action_period_s=options.action_period_ms / 1e3)
+    if options.learns and options.architecture:
+        parameters["waits_for_learner"] = options.architecture == SEQUENTIAL
     return Process(
         name="env_node",
         package="ur5_rl_env",
         executable="env_node",
+        parameters=parameters,
         nice=NICE_CONTROL,
     )
 
@@ -181,7 +194,10 @@ def _actor(options: RunOptions) -> Process:
             "seed": options.seed,
             "deterministic": acts_from_file,
         }
-        | _given(checkpoint=options.checkpoint),
+        | _given(
+            checkpoint=options.checkpoint,
+            max_observation_age_s=OBSERVATION_AGE_CYCLES * options.action_period_ms / 1e3,
+        ),
         environment=MALLOC_ENVIRONMENT,
         nice=NICE_CONTROL,
     )
@@ -196,7 +212,11 @@ def _learner(options: RunOptions) -> Process:
             "run_dir": str(options.run_dir),
             "seed": options.seed,
             "resume": options.resume,
-        },
+        }
+        | _given(
+            architecture=options.architecture,
+            action_period_s=options.action_period_ms / 1e3,
+        ),
         environment=MALLOC_ENVIRONMENT,
         nice=NICE_LEARNER,
     )
@@ -222,5 +242,6 @@ def _monitor(options: RunOptions) -> Process:
     )
 
 
-def _given(**values: str) -> dict[str, Any]:
+def _given(**values: str | float) -> dict[str, Any]:
+    """Return what was chosen; "" and 0 leave a value to the parameter files."""
     return {name: value for name, value in values.items() if value}

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sac_learner.core.architectures import ARCHITECTURES
+
 TASKS = ("reaching", "tracking", "static")
 POLICIES = ("sac", "servo", "random", "zero")
 PRESETS = ("cpu", "thesis")
 WORLDS = ("sim", "robot")
+MIN_ACTION_PERIOD_MS, MAX_ACTION_PERIOD_MS = 20.0, 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,8 @@ class RunOptions:
         task: Motion of the target.
         policy: Who acts; only "sac" learns.
         preset: Image and network size: config/learner_<preset>.yaml.
+        architecture: Who waits for whom while it learns; "" = as in the parameter files.
+        action_period_ms: Time between two actions [ms]; 0 = as in the parameter files.
         seed: Of targets, exploration, networks and sampling.
         params: Parameter files of the user, applied after all others, in order.
         episodes: End after this many; 0 = no limit.
@@ -37,6 +42,8 @@ class RunOptions:
     task: str = "reaching"
     policy: str = "sac"
     preset: str = "cpu"
+    architecture: str = ""
+    action_period_ms: float = 0.0
     seed: int = 0
     params: tuple[Path, ...] = ()
     episodes: int = 0
@@ -53,6 +60,7 @@ class RunOptions:
             ("task", TASKS),
             ("policy", POLICIES),
             ("preset", PRESETS),
+            ("architecture", ("", *ARCHITECTURES)),
         ):
             value = getattr(self, name)
             if value not in choices:
@@ -60,6 +68,12 @@ class RunOptions:
         for name in ("seed", "episodes", "minutes"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
+        low_ms, high_ms = MIN_ACTION_PERIOD_MS, MAX_ACTION_PERIOD_MS
+        if self.action_period_ms and not low_ms <= self.action_period_ms <= high_ms:
+            raise ValueError(
+                f"action_period_ms must be 0 or in [{low_ms:g}, {high_ms:g}], "
+                f"got {self.action_period_ms}"
+            )
         for path in self.params:
             if not path.is_file():
                 raise ValueError(f"params: there is no file {path}")

@@ -3,15 +3,11 @@
 import math
 from dataclasses import dataclass
 
+from sac_learner.core.architectures import ARCHITECTURES, ASYNC_2, SEQUENTIAL
 from sac_learner.core.networks import NetworkConfig
 
 PRECISIONS = ("bf16", "fp32")
 DEVICES = ("cpu", "cuda")  # or "cuda:1" and so on
-
-SEQUENTIAL = "sequential"  # act, store, sample, update in line: the environment waits
-ASYNC_1 = "async_1"  # the environment goes on; sample, then update
-ASYNC_2 = "async_2"  # the next mini-batches are sampled during an update
-ARCHITECTURES = (SEQUENTIAL, ASYNC_1, ASYNC_2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,6 +185,8 @@ class LearnerNode(Node):
         lost = status.transitions_lost + status.transitions_refused + sampler.overflowed
         if self._save_problem:
             return ERROR, self._save_problem, values
+        if self._turns is not None and not self._turns.is_heard:
+            return WARN, "no env_node waits for its turns (waits_for_learner)", values
         if lost:
             return WARN, f"{lost} time steps lost or refused", values
         return (

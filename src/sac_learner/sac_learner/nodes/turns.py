@@ -15,6 +15,11 @@ class Turns:
         self._announced: Handled | None = None
         self._publisher = node.create_publisher(LearnerTurn, "learner_turn", qos.POLICY)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether an environment listens: else nothing waits."""
+        return bool(self._publisher.get_subscription_count())
+
     def is_announced(self, handled: Handled) -> bool:
         """Whether env_node was told that the learner has finished with this time step."""
         return handled == self._announced
