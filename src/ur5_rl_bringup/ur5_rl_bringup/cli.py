@@ -27,7 +27,8 @@ from ur5_rl_bringup.supervisor import Child, Supervisor
 
 EXIT_USAGE = 2
 ARCHITECTURE_HELP = "who waits for whom while it learns; default async_2"
-EXPERIMENT_COMMANDS = ("bench", "experiment")
+EXPERIMENT_COMMANDS = ("bench", "experiment", "eval")
+REAL_TIME = "--real-time"  # eval through the whole graph
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     root, *words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["test"]:  # pytest knows its own options
         sys.exit(run_tests(Path(root), words[1:]))
-    if words[:1] and words[0] in EXPERIMENT_COMMANDS:
+    if words[:1] and words[0] in EXPERIMENT_COMMANDS and REAL_TIME not in words:
         # By name: that package stands above this one.
         commands = importlib.import_module("ur5_rl_experiments.commands")
         sys.exit(commands.main(Path(root), words))
@@ -55,8 +56,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     sim = commands.add_parser("sim", help="run the graph on the virtual robot")
     robot = commands.add_parser("robot", help="run the graph on a real UR5")
-    evaluate = commands.add_parser("eval", help="noise-free episodes of a checkpoint")
+    evaluate = commands.add_parser("eval", help="compare checkpoints, noise-free")
     evaluate.add_argument("checkpoint", help="a folder run_dir/checkpoints/NUMBER")
+    graph_help = "through the whole graph; without it: in this process, many at once"
+    evaluate.add_argument(REAL_TIME, action="store_true", help=graph_help)
     commands.add_parser("test", help="run the tests (further words go to pytest)")
     commands.add_parser("bench", help="measure what things cost")
     commands.add_parser("experiment", help="compare architectures in virtual time")

@@ -1,0 +1,71 @@
+"""Figures 8.4 and 8.5 of a checkpoint, as PNG files in the style of the run's picture."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from sac_learner.core.networks import PolicyNetwork
+from ur5_rl_bringup.core.picture import STYLE
+from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
+from ur5_rl_experiments.core.attention import draw_attention, looks_of
+from ur5_rl_experiments.core.contender import TASKS, Contender
+from ur5_rl_experiments.core.evaluation import FIRST_EPISODE, Moment, episode_moments
+from ur5_rl_experiments.core.filmstrip import draw_filmstrip, film_of
+from ur5_sim.core.observer import Observer
+from ur5_sim.core.world import World
+
+LOOK_PERIOD_S = 0.8  # six looks of 4 s
+
+
+def save_pictures(
+    folder: Path, contender: Contender, network: PolicyNetwork, *, delay_s: float
+) -> tuple[Path, Path]:
+    """Write the figures of the first evaluation episode of each task; return them.
+
+    Raises:
+        OSError: one could not be written.
+    """
+    period_s = contender.period_s
+    episodes = {task: _moments(contender, task, delay_s) for task in TASKS}
+    films = [film_of(t.capitalize(), m, period_s=period_s) for t, m in episodes.items()]
+    looks = [
+        (
+            task.capitalize(),
+            looks_of(network, moments, period_s=period_s, every_s=LOOK_PERIOD_S),
+        )
+        for task, moments in episodes.items()
+    ]
+    strip, attention = folder / "filmstrip.png", folder / "attention.png"
+    _save(strip, (12.0, 3.3), lambda figure: draw_filmstrip(figure, films))
+    _save(attention, (12.0, 3.9), lambda figure: draw_attention(figure, looks))
+    return strip, attention
+
+
+def _moments(contender: Contender, task: str, delay_s: float) -> list[Moment]:
+    world, observer = World(contender.world(task)), Observer(MAX_JOINT_SPEED_RAD_S)
+    act = contender.act_in(FIRST_EPISODE)
+    steps = contender.steps
+    return list(
+        episode_moments(world, observer, act, FIRST_EPISODE, steps=steps, delay_s=delay_s)
+    )
+
+
+def _save(
+    path: Path, inches: tuple[float, float], draw: Callable[[Figure], None]
+) -> None:
+    """Draw a PNG file; a reader sees the old picture or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with rc_context(STYLE):
+            figure = Figure(figsize=inches, dpi=110, layout="constrained")
+            FigureCanvasAgg(figure)
+            draw(figure)
+            figure.savefig(partial, format="png")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
