@@ -444,6 +444,34 @@ def test_it_acts_at_random_until_a_policy_arrives_and_then_by_it(
     assert 0.0 < first.policy_age_s < second.policy_age_s < 30.0
 
 
+def test_an_observation_waits_for_the_policy_that_may_answer_it(
+    acting, neighbours, spin_until
+):
+    """Sequential: the policy of the last update acts, whichever message came first."""
+    acting()
+    neighbours.observe(1, episode=2, policy_version=2)
+    neighbours.observe(2, episode=2, policy_version=2)  # it replaces the first
+    neighbours.policies.publish(policy_msg(encoded(seed=5, version=2)))
+    spin_until(lambda: neighbours.actions[-1].episode == 2, timeout_s=5.0)
+    answers = [(a.step, a.policy_version) for a in neighbours.actions if a.episode == 2]
+    assert answers == [(2, 2)]
+
+
+def test_fault_a_policy_that_comes_too_late_answers_no_old_observation(
+    acting, neighbours, spin_until
+):
+    actor, _ = acting()
+    neighbours.observe(1, episode=2, policy_version=2)
+    spin_until(lambda: actor._held is not None)
+    spin_until(lambda: not actor._gate.is_fresh(actor._held, time.monotonic_ns()))
+    stale = actor.counts["stale"]
+    neighbours.policies.publish(policy_msg(encoded(seed=5, version=2)))
+    spin_until(lambda: actor.counts["stale"] == stale + 1)
+    assert not [a for a in neighbours.actions if a.episode == 2]
+    now = answered(neighbours, spin_until, 2, episode=2, policy_version=2)
+    assert now.policy_version == 2
+
+
 def test_fault_100_mutations_of_a_policy_are_refused_and_the_old_one_acts_on(
     acting, neighbours, spin_until
 ):

@@ -19,6 +19,7 @@ from ur5_rl_interfaces.msg import (
     ArmStatus,
     EnvStatus,
     EpisodeSummary,
+    LearnerTurn,
     Observation,
     TargetState,
     Transition,
@@ -49,7 +50,7 @@ class Neighbours(Node):
         self._target = publish(TargetState, "target_state", qos.SENSOR)
         self._actions = publish(Action, "action", qos.COMMAND)
         listen(Observation, "observation", self._on_observation, qos.COMMAND)
-        listen(Transition, "transition", self.transitions.append, qos.TRANSITION)
+        listen(Transition, "transition", self._on_transition, qos.TRANSITION)
         listen(EpisodeSummary, "episode_summary", self.summaries.append, qos.STATUS)
         listen(EnvStatus, "env_status", self._on_status, qos.STATUS)
         self.create_service(Trigger, "move_to_start", self._move)
@@ -57,6 +58,27 @@ class Neighbours(Node):
         self.create_timer(0.008, self._sense)
         self.create_timer(0.04, self._see)
         self._images_sent = 0
+        self.learner_s = 0.0  # it takes for one time step
+        self._turn, self._turns = LearnerTurn(), None
+        self._turn_due_s = None
+
+    def start_learner(self):
+        self._turns = self.create_publisher(LearnerTurn, "learner_turn", qos.POLICY)
+        self.alive["learner"] = True
+        self._turns.publish(self._turn)
+
+    def _on_transition(self, msg):
+        self.transitions.append(msg)
+        self._turn.run_id, self._turn.sequence = msg.run_id, msg.sequence
+        self._turn.policy_version = 1000 + msg.sequence
+        self._turn_due_s = time.monotonic() + self.learner_s
+
+    def _learn(self):
+        """End the turn when its time has come; a learner that died ends none."""
+        is_due = self._turn_due_s is not None and time.monotonic() >= self._turn_due_s
+        if self._turns is not None and self.alive["learner"] and is_due:
+            self._turn_due_s = None
+            self._turns.publish(self._turn)
 
     def _move(self, _request, response):
         response.success = self.arrives
@@ -82,6 +104,7 @@ class Neighbours(Node):
         self._actions.publish(reply)
 
     def _sense(self):
+        self._learn()
         stamp = self.get_clock().now().to_msg()
         joints = JointState(name=JOINT_NAMES, position=START_POSE_RAD, velocity=[0.0] * 6)
         joints.header.stamp = stamp
@@ -236,3 +259,101 @@ def test_no_observation_is_published_after_the_last_step(ros, neighbours, spin_u
     steps = [o.step for o in neighbours.observations if o.episode == 1]
     assert steps == list(range(10))
     assert all(o.steady_ns <= time.monotonic_ns() for o in neighbours.observations)
+
+
+# The sequential architecture: the environment waits for the learner.
+
+
+def test_sequential_each_observation_waits_for_the_step_before(
+    ros, neighbours, spin_until
+):
+    neighbours.start_learner()
+    with running_env(ros.context, waits_for_learner=True):
+        spin_until(lambda: len(neighbours.summaries) >= 2)
+    for number in (1, 2):
+        seen = [o for o in neighbours.observations if o.episode == number]
+        sent = {t.step: t for t in neighbours.transitions if t.episode == number}
+        for msg in seen[1:]:
+            assert msg.policy_version == 1000 + sent[msg.step - 1].sequence
+    summary = neighbours.summaries[1]
+    assert (summary.end, summary.steps) == ("time_limit", 10)
+    assert len(summary.learner_wait_ms) == len(summary.cycle_ms) == 10
+    assert np.median(summary.cycle_ms) == pytest.approx(40.0, abs=2.0)
+
+
+def test_sequential_a_slow_learner_makes_the_cycle_late_and_that_is_told(
+    ros, neighbours, spin_until
+):
+    neighbours.start_learner()
+    neighbours.learner_s = 0.1
+    with running_env(ros.context, waits_for_learner=True):
+        spin_until(lambda: neighbours.summaries, timeout_s=20.0)
+    summary = neighbours.summaries[0]
+    assert (summary.end, summary.steps) == ("time_limit", 10)
+    cycle_ms, lateness_ms = np.array(summary.cycle_ms), np.array(summary.lateness_ms)
+    assert 100.0 <= np.median(cycle_ms) < 160.0
+    waits_ms = np.array(summary.learner_wait_ms)
+    assert np.all(lateness_ms >= waits_ms)
+    assert np.median(waits_ms) > 10.0
+    sent = {t.step: t for t in neighbours.transitions if t.episode == 1}
+    for msg in neighbours.observations:  # taken after the wait: three fresh frames
+        ids = [sent[s].stack_ids[-1] for s in (msg.step - 1, msg.step) if s in sent]
+        assert len(ids) < 2 or ids[1] - ids[0] >= 2
+
+
+def test_async_nothing_waits_for_a_learner(ros, neighbours, spin_until):
+    with running_env(ros.context):
+        spin_until(lambda: neighbours.summaries)
+    assert not any(o.policy_version for o in neighbours.observations)
+    assert len(neighbours.summaries[0].learner_wait_ms) == 0
+
+
+def test_fault_sequential_without_a_learner_says_whom_it_waits_for(
+    ros, neighbours, spin_until
+):
+    with running_env(ros.context, waits_for_learner=True):
+        spin_until(lambda: any("learner_turn" in w for _, w in neighbours.statuses))
+        assert not neighbours.transitions
+        neighbours.start_learner()
+        spin_until(lambda: neighbours.summaries)
+
+
+def test_fault_sequential_a_learner_that_dies_ends_the_episode_and_it_waits(
+    ros, neighbours, spin_until
+):
+    neighbours.start_learner()
+    settings = {"waits_for_learner": True, "max_learner_wait_s": 0.3, "episode_s": 30.0}
+    with running_env(ros.context, **settings):
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        neighbours.alive["learner"] = False
+        spin_until(lambda: neighbours.summaries)
+        assert neighbours.summaries[0].end == "learner did not finish its turn in 0.3 s"
+        assert not neighbours.transitions[-1].is_last  # cut off, not truncated
+        words = "learner has not finished with the newest time step"
+        spin_until(lambda: (EnvStatus.WAITING, words) in neighbours.statuses)
+        neighbours.alive["learner"] = True
+        spin_until(lambda: neighbours.transitions[-1].episode >= 2)
+
+
+def test_fault_sequential_an_arm_that_fails_ends_the_wait_at_once(
+    ros, neighbours, spin_until
+):
+    neighbours.start_learner()
+    settings = {"waits_for_learner": True, "max_learner_wait_s": 60.0, "episode_s": 30.0}
+    with running_env(ros.context, **settings):
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        neighbours.alive["learner"] = neighbours.alive["arm"] = False
+        spin_until(lambda: neighbours.summaries, timeout_s=5.0)
+        assert "joint_states has been silent" in neighbours.summaries[0].end
+
+
+def test_fault_sequential_a_turn_of_another_run_is_not_ours(ros, neighbours, spin_until):
+    neighbours.start_learner()
+    settings = {"waits_for_learner": True, "max_learner_wait_s": 0.3, "episode_s": 30.0}
+    with running_env(ros.context, **settings):
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        neighbours.alive["learner"] = False
+        stranger = LearnerTurn(run_id=1, sequence=10**6)
+        neighbours._turns.publish(stranger)
+        spin_until(lambda: neighbours.summaries)
+        assert "its turn" in neighbours.summaries[0].end

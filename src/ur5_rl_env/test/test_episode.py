@@ -192,3 +192,12 @@ def test_fault_a_bad_parameter_is_named(name, value):
 )
 def test_steps_per_episode_as_in_the_thesis(period_s, steps):
     assert EnvConfig(action_period_s=period_s).steps_per_episode == steps
+
+
+def test_a_wait_for_the_learner_is_listed_and_no_wait_is_not():
+    record = Episode(CONFIG, None, 1).record
+    record.on_tick(40 * MS, 1 * MS, 0)
+    record.on_tick(90 * MS, 51 * MS, 50 * MS)
+    assert record.cycle_ms == [40.0, 90.0]
+    assert record.lateness_ms == [1.0, 51.0]
+    assert record.learner_wait_ms == [50.0]
