@@ -14,7 +14,12 @@ import rclpy
 from sac_learner.core.checkpoint import newest_checkpoint
 from sac_learner.core.parameters import EncodedPolicy, decode_policy
 from sac_learner.nodes.learner_convert import time_step
-from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
+from ur5_rl_interfaces.msg import (
+    LearnerStatus,
+    LearnerTurn,
+    PolicyParameters,
+    Transition,
+)
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 
@@ -55,6 +60,22 @@ class Neighbours:
         self._environment = node_environment(domain) | {"ROS_PYTHON_CHECK_FIELDS": "1"}
         self._run_dir = run_dir
         self.process = None
+
+    def listen_to_turns(self):
+        self.turns = []
+        self.node.create_subscription(
+            LearnerTurn, "learner_turn", self.turns.append, qos.POLICY
+        )
+
+    def wait_for_turn(self, step, timeout_s=20.0):
+        place = (step.run_id, step.sequence)
+        self.spin_until(
+            lambda: (
+                self.turns and place == (self.turns[-1].run_id, self.turns[-1].sequence)
+            ),
+            timeout_s,
+        )
+        return self.turns[-1]
 
     def listen_to_policies(self):
         self.node.create_subscription(
@@ -186,6 +207,88 @@ def test_there_is_no_policy_before_learning_starts(neighbours, counter_environme
     assert neighbours.policies == []
 
 
+def test_sequential_takes_each_update_before_it_ends_the_turn(
+    neighbours, counter_environment
+):
+    environment = counter_environment()
+    neighbours.listen_to_policies()
+    neighbours.listen_to_turns()
+    neighbours.start_and_meet(architecture="sequential", updates_per_transition=1.0)
+    neighbours.spin_until(lambda: neighbours.turns, 30.0)
+    first = neighbours.turns[0]  # says that it is there
+    assert (first.run_id, first.sequence, first.policy_version) == (0, 0, 0)
+    versions = []
+    for step in environment.steps(STARTS + 10, episode_length=200):
+        neighbours.send([message(step)])
+        turn = neighbours.wait_for_turn(step)
+        assert turn.updates == max(0, step.step - STARTS)  # step n ends transition n
+        versions.append(turn.policy_version)
+    assert versions[:STARTS] == [0] * STARTS  # no policy before learning starts
+    assert versions[STARTS:] == sorted(set(versions[STARTS:]))  # one for each turn after
+    neighbours.spin_until(lambda: neighbours.policies[-1].version == versions[-1])
+    assert neighbours.policies[-1].update_step == 9
+    status = neighbours.wait_for_status(lambda s: s.updates == 9)
+    assert (status.architecture, status.updates_owed) == ("sequential", 0.0)
+    assert status.update_to_data_ratio == 1.0
+
+
+def test_sequential_the_turn_waits_for_every_update_of_a_transition(
+    neighbours, counter_environment
+):
+    neighbours.listen_to_turns()
+    neighbours.start_and_meet(architecture="sequential", updates_per_transition=3.0)
+    for step in counter_environment().steps(STARTS + 4, episode_length=200):
+        neighbours.send([message(step)])
+        turn = neighbours.wait_for_turn(step)
+        assert turn.updates == 3 * max(0, step.step - STARTS)
+
+
+def test_fault_sequential_a_new_learner_catches_up_before_it_ends_a_turn(
+    neighbours, counter_environment
+):
+    """The time steps that the killed one had come again; the newest one's turn ends."""
+    neighbours.listen_to_turns()
+    neighbours.start_and_meet(architecture="sequential", checkpoint_period_s=0.3)
+    steps = counter_environment().steps(STARTS + 10, episode_length=200)
+    for step in steps[:-1]:
+        neighbours.send([message(step)])
+        neighbours.wait_for_turn(step)
+    neighbours.process.kill()
+    neighbours.process.communicate()
+    neighbours.turns.clear()
+    neighbours.send([message(steps[-1])])
+    neighbours.start_and_meet(architecture="sequential")
+    turn = neighbours.wait_for_turn(steps[-1], timeout_s=30.0)
+    assert turn.updates == 9
+    assert turn.policy_version > 0
+
+
+@pytest.mark.parametrize("architecture", ["async_1", "async_2"])
+def test_asynchronous_ones_end_no_turns_and_keep_to_the_ratio(
+    neighbours, counter_environment, architecture
+):
+    neighbours.start_and_meet(architecture=architecture)
+    neighbours.send(
+        message(s) for s in counter_environment().steps(61, episode_length=99)
+    )
+    status = neighbours.wait_for_status(lambda s: s.updates == 60 - STARTS)
+    assert status.architecture == architecture
+    assert neighbours.node.count_publishers("learner_turn") == 0
+
+
+def test_a_free_running_learner_does_not_wait_for_transitions(
+    neighbours, counter_environment
+):
+    neighbours.start_and_meet(updates_per_transition=0.0, replay_capacity=100)
+    neighbours.send(
+        message(s) for s in counter_environment().steps(51, episode_length=99)
+    )
+    status = neighbours.wait_for_status(lambda s: s.updates > 300)
+    assert status.updates_owed == 0.0
+    assert status.buffer_fill == 0.5
+    assert status.waiting_for == ""
+
+
 def test_fault_killed_it_resumes_from_its_last_checkpoint(
     neighbours, counter_environment
 ):
@@ -230,6 +333,11 @@ def test_fault_a_full_disk_stops_checkpoints_but_not_learning(
         ({"batch_sise": 8}, "unknown parameter batch_sise"),
         ({"discount": 1.5}, "discount must be"),
         ({"resume": True}, "no whole checkpoint"),
+        ({"architecture": "async_3"}, "architecture must be one of sequential"),
+        (
+            {"architecture": "sequential", "updates_per_transition": 0.0},
+            "updates_per_transition must be > 0",
+        ),
     ],
 )
 def test_fault_a_wrong_start_exits_with_one_line(neighbours, parameters, complaint):
