@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent, checked when read, and nothing in them can run code."""
 
 import ast
+import errno
 import json
 import os
 import signal
@@ -18,22 +19,21 @@ from sac_learner.core.checkpoint import (
     RunState,
     checkpoint_paths,
     checkpoints_dir,
+    clear_away,
     newest_checkpoint,
     prune,
     read_checkpoint,
     read_policy,
-    replay_dir,
     write_checkpoint,
 )
 from sac_learner.core.networks import PolicyNetwork
 from sac_learner.core.parameters import decode_policy, encode_policy, parameters_of
-from sac_learner.core.replay_log import Segment
 
 FILES = ["training.safetensors", "policy.safetensors", "state.json"]
 STATE = RunState(
     updates=7, env_steps=1007, next_version=40, limiter=(1007, 0.5),
     generator={"bit_generator": "PCG64", "state": {"state": 2**100, "inc": 3}},
-    segments=(Segment("segment_00000001.safetensors", 1007, "ab"),), config={"seed": 1},
+    commit="abc-dirty", config={"seed": 1},
 )  # fmt: skip
 TENSORS = {"x": torch.arange(5.0), "generator": torch.arange(3, dtype=torch.uint8)}
 
@@ -90,21 +90,63 @@ def _power_failure(*_):
     raise KeyboardInterrupt
 
 
-def test_an_equal_update_replaces_the_older_checkpoint(write, tmp_path):
-    write()
-    write()
-    assert [path.name for path in checkpoint_paths(tmp_path)] == ["00000007"]
+def test_one_of_an_equal_update_comes_after_the_one_before(write, tmp_path):
+    for updates in (7, 7, 20):
+        write(updates)
+    for _ in range(12):
+        write(100)
+    names = [path.name for path in checkpoint_paths(tmp_path)]
+    assert names[:5] == ["00000007", "00000007-1", "00000020", "00000100", "00000100-1"]
+    assert names[-2:] == ["00000100-10", "00000100-11"]
+    prune(tmp_path, kept=1)
+    assert write(100).name == "00000100-12"
 
 
-def test_the_newest_ones_stay_with_the_segments_they_need(write, tmp_path):
-    replay_dir(tmp_path).mkdir()
-    for number in (1, 2):
-        (replay_dir(tmp_path) / f"segment_{number:08d}.safetensors").touch()
+def test_the_newest_ones_stay(write, tmp_path):
     for updates in (5, 100, 20, 3000):
         write(updates)
+    (checkpoints_dir(tmp_path) / "00009999_copy").mkdir()  # somebody's, not ours
     prune(tmp_path, kept=2)
     assert [path.name for path in checkpoint_paths(tmp_path)] == ["00000100", "00003000"]
-    assert [p.name for p in replay_dir(tmp_path).iterdir()] == [STATE.segments[0].name]
+
+
+def test_fault_a_rename_that_never_came_leaves_the_one_before(
+    write, tmp_path, monkeypatch
+):
+    write(updates=7)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", _power_failure)
+        with pytest.raises(KeyboardInterrupt):
+            write(updates=9)
+    newest, problems = newest_checkpoint(tmp_path)
+    assert (newest.state.updates, problems) == (7, [])
+    (found,) = clear_away(tmp_path, newest.path)
+    assert "00000009.partial: deleted, its writer did not finish it" in found
+    assert [path.name for path in checkpoints_dir(tmp_path).iterdir()] == ["00000007"]
+
+
+def test_fault_a_broken_one_does_not_stand_before_those_to_come(write, tmp_path):
+    write(updates=7)
+    (write(updates=9) / "state.json").unlink()
+    clear_away(tmp_path, newest_checkpoint(tmp_path)[0].path)
+    write(updates=8)
+    newest, problems = newest_checkpoint(tmp_path)
+    assert (newest.state.updates, problems) == (8, [])
+    assert (checkpoints_dir(tmp_path) / "broken_00000009").is_dir()  # to look into
+
+
+def test_fault_a_full_disk_leaves_the_one_before(write, tmp_path, monkeypatch):
+    write(updates=7)
+
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", no_space)
+        with pytest.raises(OSError, match="No space left"):
+            write(updates=9)
+    assert newest_checkpoint(tmp_path)[0].state.updates == 7
+    assert write(updates=9).name == "00000009"
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -131,7 +173,7 @@ def test_fault_a_broken_file_is_seen_and_the_one_before_is_taken(
 
 @pytest.mark.parametrize(
     "manifest",
-    [b"", b"{}", b"[]", b'{"format": 99, "sha256": {}}', b'{"format": 1, "sha256": {}}'],
+    [b"", b"{}", b"[]", b'{"format": 99, "sha256": {}}', b'{"format": 2, "sha256": {}}'],
 )
 def test_fault_a_manifest_that_makes_no_sense(write, manifest):
     path = write()
@@ -164,7 +206,7 @@ from sac_learner.core.checkpoint import RunState, write_checkpoint
 from sac_learner.core.parameters import EncodedPolicy
 policy = EncodedPolicy(1, "{}", "", b"0" * 100_000)
 for updates in range(1, 10**8):
-    state = RunState(updates, 0, 1, (0, 0.0), {}, (), {})
+    state = RunState(updates, 0, 1, (0, 0.0), {}, "", {})
     tensors = {"x": torch.full((50_000,), updates)}
     write_checkpoint(Path(sys.argv[1]), state, tensors, policy)
     print(updates, flush=True)
@@ -215,3 +257,4 @@ def test_the_state_is_plain_json(write):
     values = json.loads((write() / "state.json").read_text())
     assert values["policy"]["version"] == 12
     assert values["env_steps"] == 1007
+    assert values["commit"] == "abc-dirty"

@@ -1,9 +1,21 @@
+"""The log of time steps: appended, never changed, whole up to wherever a kill cut it."""
+
+import errno
+import os
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from sac_learner.core.replay_log import ReplayLog, read_segment
+from sac_learner.core import replay_log
+from sac_learner.core.replay_log import Durable, ReplayLog
+from sac_learner.core.segment_file import (
+    HEADER,
+    cut_torn_tail,
+    read_steps,
+    segment_path,
+    segment_paths,
+)
 from sac_learner.core.time_step import TimeStep
 
 
@@ -15,71 +27,226 @@ def assert_equal(a: TimeStep, b: TimeStep):
 
 
 def fill(log, steps):
+    """Append steps as the sampler would: each counts the transition that it ends."""
+    env_steps = max(log.durable.env_steps, *(s.env_steps for s in log._waiting), 0)
     for step in steps:
-        log.append(step, is_transition=not step.is_first)
+        env_steps += not step.is_first
+        log.append(step, env_steps)
 
 
-def test_steps_come_back_as_they_went_in_each_from_one_file(
-    counter_environment, tmp_path
-):
+def read(directory, problems=None):
+    found = [] if problems is None else problems
+    steps = list(ReplayLog(directory, capacity=1000).read(found))
+    assert problems is not None or found == []
+    return steps
+
+
+def sequences(steps):
+    return [step.sequence for step in steps]
+
+
+@pytest.fixture
+def log(tmp_path):
+    log = ReplayLog(tmp_path, capacity=1000)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def no_space(monkeypatch):
+    """Return a switch: while it is on, half of what is written fits on the disk."""
+    is_full, write = [], os.write
+
+    def write_half(descriptor, data):
+        if not is_full:
+            return write(descriptor, data)
+        write(descriptor, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.write", write_half)
+    return is_full
+
+
+def test_steps_come_back_as_they_went_in(counter_environment, log, tmp_path):
     environment = counter_environment(run_id=2**63 + 5)
-    steps = environment.steps(25)
+    steps = environment.steps(150)
     steps.append(environment.advance(new_frames=0))  # no new frame at all
     steps.append(environment.advance(last=True, terminal=True))
-    log = ReplayLog(tmp_path, capacity=1000)
-    fill(log, steps[:10])
+    fill(log, steps[:100])
     log.flush()
-    fill(log, steps[10:])
-    segments = log.flush()
-    assert [segment.name for segment in segments] == [
-        "segment_00000001.safetensors",
-        "segment_00000002.safetensors",
-    ]
-    back = [step for segment in segments for step in read_segment(tmp_path, segment)]
+    fill(log, steps[100:])
+    log.flush()
+    assert [path.name for path in tmp_path.iterdir()] == ["segment_00000001.steps"]
+    back = read(tmp_path)
     assert len(back) == len(steps)
     for a, b in zip(back, steps, strict=True):
         assert_equal(a, b)
 
 
-def test_nothing_new_writes_nothing(counter_environment, tmp_path):
-    log = ReplayLog(tmp_path, capacity=1000)
-    assert log.flush() == ()
-    fill(log, counter_environment().steps(3))
-    first = log.flush()
-    assert log.flush() == first
-    assert len(list(tmp_path.iterdir())) == 1
+def test_what_is_on_disk_is_never_written_again(counter_environment, log, tmp_path):
+    path, environment, before = segment_path(tmp_path, 1), counter_environment(), b""
+    for _ in range(4):
+        fill(log, environment.steps(5))
+        log.flush()
+        now = path.read_bytes()
+        assert now.startswith(before) and len(now) > len(before)
+        before = now
+    log.flush()  # nothing new
+    assert path.read_bytes() == before
 
 
-def test_segments_beyond_the_capacity_are_no_longer_named(counter_environment, tmp_path):
+def test_it_says_how_far_it_reaches_only_once_it_does(counter_environment, log):
+    environment = counter_environment(run_id=7)
+    fill(log, environment.steps(12, episode_length=10))
+    assert log.durable == Durable()
+    log.flush()
+    assert log.durable == Durable(run_id=7, sequence=12, env_steps=10)
+
+
+def test_a_log_that_goes_on_knows_what_it_has(counter_environment, log, tmp_path):
+    environment = counter_environment(run_id=3)
+    fill(log, environment.steps(12, episode_length=10))
+    log.flush()
+    again = ReplayLog(tmp_path, capacity=1000)
+    assert len(list(again.read([]))) == 12
+    assert (again.durable, again.newest) == (log.durable, {3: 12})
+    fill(again, environment.steps(2, episode_length=10))
+    again.flush()
+    again.close()
+    assert [path.name[-7] for path in segment_paths(tmp_path)] == ["1", "2"]
+    assert sequences(read(tmp_path)) == list(range(1, 15))
+
+
+def test_full_files_are_left_and_old_ones_deleted(
+    counter_environment, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(replay_log, "SEGMENT_BYTES", 1)  # each record in its own file
     environment, log = counter_environment(), ReplayLog(tmp_path, capacity=20)
     for _ in range(6):
         fill(log, environment.steps(11))  # one episode: 10 transitions
-        segments = log.flush()
-    assert [segment.name[-13:-12] for segment in segments] == ["5", "6"]
-    assert sum(segment.transitions for segment in segments) == 20
+        log.flush()
+    # 20 transitions, and one file more for the frames of the oldest stack
+    assert [path.name[-7] for path in segment_paths(tmp_path)] == ["4", "5", "6"]
+    assert log.durable.env_steps == 60
 
 
-def test_a_log_that_goes_on_numbers_on(counter_environment, tmp_path):
-    environment, log = counter_environment(), ReplayLog(tmp_path, capacity=1000)
-    fill(log, environment.steps(3))
-    again = ReplayLog(tmp_path, capacity=1000, segments=log.flush())
-    fill(again, environment.steps(3))
-    assert [s.name for s in again.flush()][-1] == "segment_00000002.safetensors"
+@pytest.mark.parametrize("cut", [1, 20, HEADER.size, 3000])
+def test_fault_a_record_cut_short_is_cut_off_and_named(
+    counter_environment, log, tmp_path, cut
+):
+    environment = counter_environment()
+    for _ in range(2):
+        fill(log, environment.steps(5))
+        log.flush()
+    path = segment_path(tmp_path, 1)
+    whole = path.read_bytes()
+    first = HEADER.size + HEADER.unpack(whole[: HEADER.size])[1]
+    os.truncate(path, first + cut)
+    problems = []
+    assert sequences(read(tmp_path, problems)) == [1, 2, 3, 4, 5]
+    assert len(problems) == 1
+    assert f"cut off {cut} bytes of a write that was not finished" in problems[0]
+    assert path.stat().st_size == first
+    assert cut_torn_tail(path) == ""
 
 
-def test_fault_a_changed_or_missing_segment_is_refused(counter_environment, tmp_path):
-    log = ReplayLog(tmp_path, capacity=1000)
-    fill(log, counter_environment().steps(3))
-    (segment,) = log.flush()
-    path = tmp_path / segment.name
+def test_fault_a_changed_byte_costs_one_record_and_is_named(
+    counter_environment, log, tmp_path
+):
+    environment = counter_environment()
+    for _ in range(3):
+        fill(log, environment.steps(5))
+        log.flush()
+    path = segment_path(tmp_path, 1)
     data = bytearray(path.read_bytes())
-    data[-1] ^= 1
+    data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ValueError, match="checksum of .*segment_00000001"):
-        read_segment(tmp_path, segment)
-    path.unlink()
+    problems = []
+    assert sequences(read(tmp_path, problems)) == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
+    assert len(problems) == 1
+    assert "checksum of the record at" in problems[0] and path.name in problems[0]
+
+
+@pytest.mark.parametrize("junk", [b"\0" * 500, b"x", b"STEP" + b"\xff" * 200])
+def test_fault_what_is_no_record_ends_a_file_but_not_the_log(
+    counter_environment, log, tmp_path, junk
+):
+    environment = counter_environment()
+    fill(log, environment.steps(3))
+    log.flush()
+    log.close()
+    with open(segment_path(tmp_path, 1), "ab") as file:
+        file.write(junk)
+    fill(log, environment.steps(3))
+    log.flush()
+    problems = []
+    assert sequences(read(tmp_path, problems)) == [1, 2, 3, 4, 5, 6]
+    assert len(problems) == 1
+    assert "segment_00000001" in problems[0]
+
+
+def test_fault_a_deleted_file_costs_its_steps_alone(
+    counter_environment, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(replay_log, "SEGMENT_BYTES", 1)
+    environment, log = counter_environment(), ReplayLog(tmp_path, capacity=1000)
+    for _ in range(3):
+        fill(log, environment.steps(5))
+        log.flush()
+    segment_path(tmp_path, 2).unlink()
+    assert sequences(read(tmp_path)) == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
+
+
+def test_fault_a_step_in_two_files_comes_back_once(counter_environment, log, tmp_path):
+    """An error of fsync leaves open whether the data arrived: it is written again."""
+    environment = counter_environment()
+    fill(log, environment.steps(5))
+    log.flush()
+    segment_path(tmp_path, 2).write_bytes(segment_path(tmp_path, 1).read_bytes())
+    assert sequences(read(tmp_path)) == [1, 2, 3, 4, 5]
+
+
+def test_fault_on_a_full_disk_nothing_counts_as_durable_and_nothing_is_lost(
+    counter_environment, log, tmp_path, no_space
+):
+    environment = counter_environment()
+    fill(log, environment.steps(5))
+    log.flush()
+    before = log.durable
+    no_space.append(True)
+    for _ in range(3):
+        fill(log, environment.steps(5))
+        with pytest.raises(OSError, match="No space left"):
+            log.flush()
+        assert log.durable == before
+        assert sequences(read(tmp_path)) == [1, 2, 3, 4, 5]  # nothing half written
+    no_space.clear()
+    log.flush()
+    assert log.durable.sequence == 20
+    assert sequences(read(tmp_path)) == list(range(1, 21))
+    assert len(segment_paths(tmp_path)) == 2
+
+
+def test_fault_while_the_disk_is_full_the_newest_steps_wait(
+    counter_environment, tmp_path
+):
+    blocked = tmp_path / "replay"
+    blocked.write_text("a file in the directory's place")
+    log = ReplayLog(blocked, capacity=10)
+    steps = counter_environment().steps(50)
+    fill(log, steps)
     with pytest.raises(OSError):
-        read_segment(tmp_path, segment)
+        log.flush()
+    blocked.unlink()
+    log.flush()
+    assert sequences(read(blocked)) == sequences(steps[-20:])
+
+
+def test_fault_a_file_that_cannot_be_read_is_named(log, tmp_path, counter_environment):
+    segment_path(tmp_path, 1).mkdir(parents=True)
+    problems = []
+    assert list(read_steps(segment_path(tmp_path, 1), problems)) == []
+    assert "segment_00000001" in problems[0]
 
 
 @pytest.mark.parametrize(
@@ -104,19 +271,3 @@ def test_fault_a_step_that_contradicts_itself_is_refused(
     step = counter_environment().advance()
     with pytest.raises(ValueError, match=complaint):
         replace(step, **change)
-
-
-def test_fault_while_the_disk_is_full_the_newest_steps_wait(
-    counter_environment, tmp_path
-):
-    blocked = tmp_path / "replay"
-    blocked.write_text("a file in the directory's place")
-    log = ReplayLog(blocked, capacity=10)
-    steps = counter_environment().steps(50)
-    fill(log, steps)
-    with pytest.raises(OSError):
-        log.flush()
-    blocked.unlink()
-    (segment,) = log.flush()
-    back = list(read_segment(blocked, segment))
-    assert [step.sequence for step in back] == [step.sequence for step in steps[-20:]]

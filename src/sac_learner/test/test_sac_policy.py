@@ -98,7 +98,7 @@ def test_a_new_network_acts_from_the_next_observation_on():
 
 
 def test_a_checkpoint_acts_by_its_mean_without_a_learner(tmp_path):
-    state = RunState(12, 34, 6, (0, 0.0), {}, (), {})
+    state = RunState(12, 34, 6, (0, 0.0), {}, "", {})
     path = write_checkpoint(tmp_path, state, {}, encoded(seed=1, version=5))
     for place in (path, tmp_path):  # one checkpoint, or a run that has some
         policy = make_policy(dataclasses.replace(CONFIG, checkpoint=str(place)))
@@ -108,7 +108,7 @@ def test_a_checkpoint_acts_by_its_mean_without_a_learner(tmp_path):
 
 
 def test_fault_a_broken_checkpoint_is_refused(tmp_path):
-    state = RunState(12, 34, 6, (0, 0.0), {}, (), {})
+    state = RunState(12, 34, 6, (0, 0.0), {}, "", {})
     path = write_checkpoint(tmp_path, state, {}, encoded(seed=1, version=5))
     for file in path.iterdir():
         whole = file.read_bytes()

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sac_learner.core.batch import empty_batch
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.replay_buffer import ReplayBuffer
-from sac_learner.core.replay_log import ReplayLog
+from sac_learner.core.replay_log import Durable
 from sac_learner.core.sampler import Counts, Handled, Sampler
 
 CONFIG = LearnerConfig(
@@ -18,9 +19,9 @@ CONFIG = LearnerConfig(
 )  # fmt: skip
 
 
-def make(config=CONFIG, log=None):
+def make(config=CONFIG, record=None):
     buffer = ReplayBuffer(config.replay_capacity, config.network, discount=0.99)
-    return Sampler(config, buffer, log, np.random.default_rng(0))
+    return Sampler(config, buffer, record, np.random.default_rng(0))
 
 
 def wait_until(condition, timeout_s=10.0):
@@ -195,18 +196,53 @@ def test_fault_an_error_in_the_thread_reaches_the_owner(counter_environment, mon
             wait_until(lambda: sampler.take(timeout_s=0.01))
         assert isinstance(caught.value.__cause__, MemoryError)
         with pytest.raises(RuntimeError, match="sampler thread died"):
-            sampler.save()
+            sampler.state()
 
 
-def test_fault_a_full_disk_reaches_who_asked_to_save(counter_environment, tmp_path):
-    blocked = tmp_path / "replay"
-    blocked.write_text("a file where the directory should be")
-    with make(log=ReplayLog(blocked, capacity=200)) as sampler:
-        sampler.offer(counter_environment().advance())
-        with pytest.raises(OSError):
-            sampler.save()
-        sampler.offer(counter_environment(run_id=2).advance())  # it lives on
-        wait_until(lambda: len(sampler.counts) and sampler._newest == {2: 1})
+def test_what_is_new_is_recorded_with_the_transitions_so_far(counter_environment):
+    steps, recorded = counter_environment().steps(12, episode_length=10), []
+    with make(record=lambda *entry: recorded.append(entry)) as sampler:
+        for step in (*steps, *steps[5:8]):
+            sampler.offer(step)
+        wait_until(lambda: sampler.counts.refused == 3)
+    assert [step.sequence for step, _ in recorded] == list(range(1, 13))
+    assert [env_steps for _, env_steps in recorded] == [*range(11), 10]
+
+
+def test_a_resumed_one_refuses_what_it_has_and_counts_what_it_missed(counter_environment):
+    old, new = counter_environment(run_id=1), counter_environment(run_id=2)
+    steps = new.steps(40, episode_length=50)
+    sampler = make()
+    sampler.go_on_after({1: 25, 2: 30}, Durable(2, 30, env_steps=50))
+    assert sampler.handled == (2, 30)
+    with sampler:
+        for step in (*old.steps(20), *steps[10:30], *steps[33:]):
+            sampler.offer(step)
+        wait_until(lambda: sampler.handled == (2, 40))
+    assert (sampler.counts.refused, sampler.counts.lost) == (40, 3)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5])
+def test_batches_that_nobody_took_are_drawn_again(counter_environment, taken):
+    """The state is that of a run which samples only what it uses."""
+    steps = counter_environment().steps(60)
+    sampler, again = make(), make()
+    for step in steps:  # before the first batch is drawn
+        sampler._buffer.add(step)
+        again._buffer.add(step)
+    with sampler:
+        sampler.offer(steps[-1])
+        for _ in range(taken):
+            sampler.give_back(sampler.take(timeout_s=10.0))
+        wait_until(lambda: sampler._drawn == taken + CONFIG.batches_ahead + 1)
+        state = sampler.state().generator
+        expected = sampler.take(timeout_s=10.0)
+    rng = np.random.default_rng(99)
+    rng.bit_generator.state = state
+    batch = empty_batch(CONFIG.batch_size, CONFIG.network)
+    again._buffer.sample_into(batch, rng)
+    for name, value in expected._asdict().items():
+        np.testing.assert_array_equal(getattr(batch, name), value, err_msg=name)
 
 
 def test_leaving_ends_the_thread_though_batches_are_out(counter_environment):

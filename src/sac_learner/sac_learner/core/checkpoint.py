@@ -3,9 +3,9 @@
     run_dir/checkpoints/00012000/   after 12000 updates
         training.safetensors        networks, targets, optimisers, temperature, generator
         policy.safetensors          what acts, as it is sent to the actor
-        state.json                  counters, generators, resolved configuration
+        state.json                  counters, generators, resolved configuration, commit
         manifest.json               checksum of each file; written last
-    run_dir/replay/segment_*.safetensors
+    run_dir/checkpoints/00012000-1/ after the same updates, and more transitions
 
 Nothing here can run code: safetensors and JSON only.
 """
@@ -13,8 +13,9 @@ Nothing here can run code: safetensors and JSON only.
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,13 @@ from torch import Tensor
 
 from sac_learner.core.durable_file import sync_directory, write_durably
 from sac_learner.core.parameters import EncodedPolicy
-from sac_learner.core.replay_log import Segment
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 TRAINING = "training.safetensors"
 POLICY = "policy.safetensors"
 STATE = "state.json"
+NAME = re.compile(r"\d+(-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class RunState:
     Attributes:
         updates: Gradient updates so far.
         env_steps: Transitions stored so far.
-        next_version: Lower bound of the policy versions still to be given.
+        next_version: Above every policy version given so far.
         limiter: Of the update limiter: transitions and tokens.
         generator: State of the sampler's random numbers.
-        segments: Replay segments that belong to this checkpoint, oldest first.
+        commit: Of the code, for people.
         config: Resolved configuration.
     """
 
@@ -53,7 +54,7 @@ class RunState:
     next_version: int
     limiter: tuple[int, float]
     generator: dict[str, Any]
-    segments: tuple[Segment, ...]
+    commit: str
     config: dict[str, Any]
 
 
@@ -71,10 +72,12 @@ def write_checkpoint(
 ) -> Path:
     """Write `run_dir/checkpoints/<updates>`, whole or not at all, and return it.
 
+    One that is there already, of the same update, stays: no instant is without it.
+
     Raises:
         OSError: it cannot be written.
     """
-    final = checkpoints_dir(run_dir) / f"{state.updates:08d}"
+    final = _next_path(run_dir, state.updates)
     partial = final.with_name(f".{final.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -89,8 +92,6 @@ def write_checkpoint(
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     manifest = {"format": FORMAT, "sha256": sums}
     write_durably(partial / MANIFEST, json.dumps(manifest, indent=1).encode())
-    if final.exists():  # of the same update, after a resume without progress
-        shutil.rmtree(final)
     os.replace(partial, final)
     sync_directory(final.parent)
     return final
@@ -106,7 +107,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         values = json.loads(contents[STATE])
         del values["policy"]
-        values["segments"] = tuple(Segment(**entry) for entry in values["segments"])
         values["limiter"] = tuple(values["limiter"])
         return Checkpoint(path, RunState(**values), load(contents[TRAINING]))
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
@@ -140,7 +140,22 @@ def replay_dir(run_dir: Path) -> Path:
 
 def checkpoint_paths(run_dir: Path) -> list[Path]:
     """Return the finished checkpoints of a run, oldest first."""
-    return sorted(checkpoints_dir(run_dir).glob("[0-9]*"))
+    paths = checkpoints_dir(run_dir).glob("[0-9]*")
+    return sorted((path for path in paths if NAME.fullmatch(path.name)), key=_age)
+
+
+def _age(path: Path) -> tuple[int, int]:
+    """Return updates, and the number among checkpoints of the same update."""
+    updates, _, number = path.name.partition("-")
+    return int(updates), int(number or 0)
+
+
+def _next_path(run_dir: Path, updates: int) -> Path:
+    """Return the place of a new checkpoint after so many updates."""
+    ages = [_age(path) for path in checkpoint_paths(run_dir)]
+    number = max((number for of, number in ages if of == updates), default=-1) + 1
+    name = f"{updates:08d}-{number}" if number else f"{updates:08d}"
+    return checkpoints_dir(run_dir) / name
 
 
 def newest_checkpoint(run_dir: Path) -> tuple[Checkpoint, list[str]]:
@@ -159,23 +174,30 @@ def newest_checkpoint(run_dir: Path) -> tuple[Checkpoint, list[str]]:
 
 
 def prune(run_dir: Path, kept: int) -> None:
-    """Delete all but the newest `kept` checkpoints, and segments that none needs."""
-    paths = checkpoint_paths(run_dir)
-    for path in paths[:-kept]:
+    """Delete all but the newest `kept` checkpoints."""
+    for path in checkpoint_paths(run_dir)[:-kept]:
         shutil.rmtree(path)
-    needed = {name for path in paths[-kept:] for name in _segment_names(path)}
-    for segment in replay_dir(run_dir).glob("segment_*"):
-        if segment.name not in needed:
-            segment.unlink()
 
 
-def _segment_names(path: Path) -> Sequence[str]:
-    """Return the segments of a checkpoint; a broken one still needs none."""
-    try:
-        entries = json.loads((path / STATE).read_bytes())["segments"]
-        return [entry["name"] for entry in entries]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+def clear_away(run_dir: Path, newest: Path) -> list[str]:
+    """Make room after a crash; return what was found, for people.
+
+    Deletes what a killed writer left unfinished, and renames what is newer than the
+    `newest` whole checkpoint: it would stand before those that are still to come.
+
+    Raises:
+        OSError: the directory cannot be changed.
+    """
+    found = []
+    for partial in sorted(checkpoints_dir(run_dir).glob(".*.partial")):
+        shutil.rmtree(partial)
+        found.append(f"{partial}: deleted, its writer did not finish it")
+    for path in checkpoint_paths(run_dir):
+        if _age(path) > _age(newest):
+            aside = path.with_name(f"broken_{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+    return found
 
 
 def _checked_contents(path: Path) -> dict[str, bytes]:

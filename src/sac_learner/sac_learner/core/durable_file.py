@@ -19,6 +19,18 @@ def write_durably(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
+def append_durably(descriptor: int, data: bytes) -> None:
+    """Write at the end of an open file and wait until it lies on disk.
+
+    Raises:
+        OSError: it cannot be written; some of it may be in the file.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.fdatasync(descriptor)
+
+
 def sync_directory(path: Path) -> None:
     """Make renames in a directory survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -76,7 +76,7 @@ class Learner:
 
     def __enter__(self) -> Self:
         self._threads.enter_context(self._writer)
-        self._threads.enter_context(self.sampler)  # left first: its last steps are written
+        self._threads.enter_context(self.sampler)  # left first: its last steps count
         return self
 
     def __exit__(

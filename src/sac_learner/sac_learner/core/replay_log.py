@@ -1,138 +1,165 @@
-"""The replay buffer on disk: time steps in segment files, each written once.
+"""The replay buffer on disk: an append-only log of time steps, in files of bounded size.
 
-A segment is a safetensors file of the steps that arrived since the last one. Reading them
-in order and adding the steps again rebuilds the buffer.
+Reading the files in order and adding the steps again rebuilds the buffer. Nothing is ever
+written again: a file is appended to, then left alone, then deleted as a whole.
 """
 
-import hashlib
+import contextlib
+import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from sac_learner.core.durable_file import append_durably, sync_directory
+from sac_learner.core.segment_file import (
+    LoggedStep,
+    cut_torn_tail,
+    pack_record,
+    read_steps,
+    segment_number,
+    segment_path,
+    segment_paths,
+)
+from sac_learner.core.time_step import STACK_FRAMES, TimeStep
 
-from sac_learner.core.durable_file import write_durably
-from sac_learner.core.time_step import TimeStep
-
-Arrays = dict[str, NDArray[np.generic]]
+STEPS_PER_RECORD = 64
+SEGMENT_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
-class Segment:
-    """One file of the log.
+class Durable:
+    """How far the log reaches on disk.
 
     Attributes:
-        name: File name in the log's directory.
-        transitions: That its steps ended.
-        sha256: Of the file, hexadecimal.
+        run_id: Of the newest time step on disk; 0 before the first.
+        sequence: Of the same; those before it are on disk too.
+        env_steps: Transitions that the run had stored with it.
     """
 
-    name: str
-    transitions: int
-    sha256: str
+    run_id: int = 0
+    sequence: int = 0
+    env_steps: int = 0
 
 
 class ReplayLog:
-    """Collects time steps and writes them in segments. Owned by one thread.
+    """Collects time steps and writes them at the end of a file. Owned by one thread.
 
     Attributes:
-        segments: Written ones that still matter, oldest first.
+        durable: Replaced whole after each write; every thread may read it.
+        newest: Sequence number of the newest step on disk, of each run; of `read` alone.
     """
 
-    def __init__(
-        self, directory: Path, capacity: int, segments: Sequence[Segment] = ()
-    ) -> None:
-        """Continue a log of `segments`, or begin one; `capacity` is in transitions."""
-        self.segments = tuple(segments)
+    def __init__(self, directory: Path, capacity: int) -> None:
+        """Begin a log; `capacity` is in transitions."""
+        self.durable = Durable()
+        self.newest: dict[int, int] = {}
         self._directory = directory
         self._capacity = capacity
+        self._files: list[tuple[Path, int]] = []  # and env_steps at its end, oldest first
+        self._descriptor = -1  # of the newest file, if it still grows
+        self._length = 0  # bytes of it that are on disk
         # While nothing can be written (a full disk) the newest steps wait, not all.
-        self._waiting: deque[tuple[TimeStep, bool]] = deque(maxlen=2 * capacity)
+        self._waiting: deque[LoggedStep] = deque(maxlen=2 * capacity)
 
-    def append(self, step: TimeStep, is_transition: bool) -> None:
-        """Note a step for the next segment."""
-        self._waiting.append((step, is_transition))
+    def read(
+        self, problems: list[str], should_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[TimeStep]:
+        """Return the steps on disk, each once, and go on after them.
 
-    def flush(self) -> tuple[Segment, ...]:
-        """Write what is new and return the segments that hold the whole buffer."""
-        if self._waiting:
-            self.segments = (*self.segments, self._write())
-            self._waiting.clear()
-        kept = sum(segment.transitions for segment in self.segments)
-        while self.segments and kept - self.segments[0].transitions >= self._capacity:
-            kept -= self.segments[0].transitions
-            self.segments = self.segments[1:]
-        return self.segments
+        Call it before the first `append`. What a killed writer left unfinished is cut
+        off; that, and what else is not whole, is added to `problems`.
+        """
+        for path in segment_paths(self._directory):
+            try:
+                if cut := cut_torn_tail(path):
+                    problems.append(cut)
+            except OSError as error:
+                problems.append(f"{path}: {error}")
+            for logged in read_steps(path, problems):
+                if should_stop():
+                    return
+                if self._is_new(logged):
+                    yield logged.step
+            self._files.append((path, self.durable.env_steps))
 
-    def _write(self) -> Segment:
-        name = f"segment_{self._next_number():08d}.safetensors"
-        data = save(_arrays([step for step, _ in self._waiting]))
+    def _is_new(self, logged: LoggedStep) -> bool:
+        """Note a step that was read; a failed write may have left it in two files."""
+        step, env_steps = logged
+        if step.sequence <= self.newest.get(step.run_id, 0):
+            return False
+        self.newest[step.run_id] = step.sequence
+        self.durable = Durable(step.run_id, step.sequence, env_steps)
+        return True
+
+    def append(self, step: TimeStep, env_steps: int) -> None:
+        """Note a step for the next `flush`; `env_steps` counts the transition it ends."""
+        self._waiting.append(LoggedStep(step, env_steps))
+
+    def flush(self) -> None:
+        """Write what waits and wait until it lies on disk; drop what is too old.
+
+        Raises:
+            OSError: it cannot be written; it waits for the next try.
+        """
+        while self._waiting:
+            logged = list(islice(self._waiting, STEPS_PER_RECORD))
+            self._write(pack_record(logged))
+            for _ in logged:
+                self._waiting.popleft()
+            step, env_steps = logged[-1]
+            self._files[-1] = self._files[-1][0], env_steps
+            self.durable = Durable(step.run_id, step.sequence, env_steps)
+            self._drop_old_files()
+
+    def close(self) -> None:
+        """Close the newest file; a later `flush` begins another one."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _write(self, record: bytes) -> None:
+        try:
+            if self._descriptor < 0:
+                self._begin_file()
+            append_durably(self._descriptor, record)
+        except OSError:
+            self._abandon_file()
+            raise
+        self._length += len(record)
+        if self._length >= SEGMENT_BYTES:
+            self.close()
+
+    def _begin_file(self) -> None:
+        number = segment_number(self._files[-1][0]) + 1 if self._files else 1
+        path = segment_path(self._directory, number)
         self._directory.mkdir(parents=True, exist_ok=True)
-        write_durably(self._directory / name, data)
-        transitions = sum(is_transition for _, is_transition in self._waiting)
-        return Segment(name, transitions, hashlib.sha256(data).hexdigest())
-
-    def _next_number(self) -> int:
-        if not self.segments:
-            return 1
-        return int(Path(self.segments[-1].name).stem.removeprefix("segment_")) + 1
-
-
-def read_segment(directory: Path, segment: Segment) -> Iterator[TimeStep]:
-    """Return the steps of a segment, in order.
-
-    Raises:
-        OSError: it is not there.
-        ValueError: its checksum or its content is wrong.
-    """
-    data = (directory / segment.name).read_bytes()
-    if hashlib.sha256(data).hexdigest() != segment.sha256:
-        raise ValueError(f"checksum of {directory / segment.name} is wrong")
-    try:
-        arrays = load(data)
-    except SafetensorError as error:
-        raise ValueError(f"{directory / segment.name}: {error}") from None
-    return _steps(arrays)
-
-
-def _arrays(steps: Sequence[TimeStep]) -> Arrays:
-    return {
-        "run_id": np.array([step.run_id for step in steps], np.uint64),
-        "sequence": np.array([step.sequence for step in steps], np.uint64),
-        "episode": np.array([step.episode for step in steps], np.uint32),
-        "step": np.array([step.step for step in steps], np.uint32),
-        "is_first": np.array([step.is_first for step in steps]),
-        "is_last": np.array([step.is_last for step in steps]),
-        "is_terminal": np.array([step.is_terminal for step in steps]),
-        "action": np.stack([step.action for step in steps]),
-        "reward": np.array([step.reward for step in steps], np.float32),
-        "stack_ids": np.array([step.stack_ids for step in steps], np.uint64),
-        "frame_count": np.array([len(step.frame_ids) for step in steps], np.uint32),
-        "frame_ids": np.array([i for step in steps for i in step.frame_ids], np.uint64),
-        "frames": np.concatenate([step.frames for step in steps]),
-        "proprioception": np.stack([step.proprioception for step in steps]),
-    }
-
-
-def _steps(arrays: Arrays) -> Iterator[TimeStep]:
-    ends = np.cumsum(arrays["frame_count"]).tolist()
-    for i, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        yield TimeStep(
-            run_id=int(arrays["run_id"][i]),
-            sequence=int(arrays["sequence"][i]),
-            episode=int(arrays["episode"][i]),
-            step=int(arrays["step"][i]),
-            is_first=bool(arrays["is_first"][i]),
-            is_last=bool(arrays["is_last"][i]),
-            is_terminal=bool(arrays["is_terminal"][i]),
-            action=arrays["action"][i],
-            reward=float(arrays["reward"][i]),
-            stack_ids=tuple(arrays["stack_ids"][i].tolist()),
-            frame_ids=tuple(arrays["frame_ids"][begin:end].tolist()),
-            frames=arrays["frames"][begin:end].astype(np.uint8, copy=False),
-            proprioception=arrays["proprioception"][i],
+        self._descriptor = os.open(
+            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         )
+        self._files.append((path, self.durable.env_steps))
+        self._length = 0
+        sync_directory(self._directory)
+
+    def _abandon_file(self) -> None:
+        """Leave a file after a failed write, without what may be half written.
+
+        Nothing more goes into it: after an error nobody knows what the kernel kept.
+        """
+        if self._descriptor < 0:
+            return
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, self._length)
+        with contextlib.suppress(OSError):
+            self.close()
+        self._descriptor = -1
+        if self._length == 0:
+            with contextlib.suppress(OSError):
+                self._files.pop()[0].unlink()
+
+    def _drop_old_files(self) -> None:
+        """Delete files older than `capacity` transitions and the frames that they use."""
+        enough = self._capacity + STACK_FRAMES
+        while self.durable.env_steps - self._files[0][1] >= enough:
+            self._files.pop(0)[0].unlink(missing_ok=True)

@@ -32,7 +32,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class ReplayState:
-    """The replay side of a checkpoint: transitions, and what the next batch is drawn by."""
+    """The replay side of a checkpoint: transitions; what the next batch is drawn by."""
 
     env_steps: int
     generator: dict[str, Any]

@@ -1,7 +1,8 @@
 """learner_node: stores every transition, learns from them, publishes what it has learned.
 
-Three threads. The main one takes gradient steps and publishes (`run`); one answers the
-callbacks and only hands time steps on; one owns the replay buffer (`core/sampler.py`).
+Four threads. The main one takes gradient steps and publishes (`run`); one answers the
+callbacks and only hands time steps on; one owns the replay buffer (`core/sampler.py`);
+one owns what the run leaves on disk (`core/run_writer.py`).
 The same loop is all three architectures: the sampler decides what is prepared ahead, and
 in the sequential one env_node waits for what `nodes/turns.py` announces.
 """
@@ -9,18 +10,22 @@ in the sequential one env_node waits for what `nodes/turns.py` announces.
 import gc
 import secrets
 import time
+from pathlib import Path
 
 import torch
 from rclpy.node import Node
 
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.learner import Learner
+from sac_learner.core.run_lock import RunLock
 from sac_learner.core.sampler import Handled
+from sac_learner.nodes.acks import Acks
 from sac_learner.nodes.learner_convert import policy_message, status_message, time_step
 from sac_learner.nodes.periods import Due, Stopwatch
 from sac_learner.nodes.turns import Turns
 from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
 from ur5_rl_ros import process, qos
+from ur5_rl_ros.code_version import commit_at
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
 
@@ -39,10 +44,12 @@ class LearnerNode(Node):
         self._config = config = load_config(self, LearnerConfig)
         if config.threads:
             torch.set_num_threads(config.threads)
-        self._learner = Learner(config)
+        self._lock = RunLock(Path(config.run_dir))
+        self._learner = Learner(config, commit_at(Path(__file__).parent))
         self._session = secrets.randbits(63)
+        self._acks = Acks(self, self._session)
         self._malformed = 0
-        self._save_problem = ""
+        self._disk_problem = ""
         self._turns = Turns(self) if config.is_sequential else None
         self._updates_published, self._version_published = -1, 0
         self._status = LearnerStatus(waiting_for="the replay buffer on disk")
@@ -71,37 +78,51 @@ class LearnerNode(Node):
         status_due = Due(STATUS_PERIOD_S, now_s)
         policy_due = Due(self._config.publish_period_s, now_s)
         checkpoint_due = Due(self._config.checkpoint_period_s, now_s)
-        with self._learner.sampler:
+        with self._learner:
             while not stop.requested:
                 self._update_or_wait()
+                self._acks.announce(self._learner.durable)
                 now_s = time.monotonic()
                 if policy_due(now_s) and self._turns is None:
                     self._publish_policy()
                 if status_due(now_s):
                     self._publish_status()
-                if checkpoint_due(now_s):
-                    self._save()
+                    self._watch_disk()
+                if checkpoint_due(now_s) and not self._learner.begin_save():
+                    self.get_logger().warning("skips a checkpoint: the last is not done")
             self._save()
+        self._acks.announce(self._learner.durable)
 
     def _resume_if_asked(self, stop: process.Stop) -> None:
         config, learner = self._config, self._learner
-        if not config.resume and not (config.resume_if_present and learner.can_resume):
+        if not config.resume and not learner.can_resume:
             return
+        if not config.resume and not config.resume_if_present:
+            raise ValueError(
+                f"run_dir {config.run_dir} holds a run: resume it, or name another"
+            )
         for problem in learner.resume(lambda: stop.requested):
-            self.get_logger().error(f"resumes without it: {problem}")
+            self.get_logger().warning(f"resumes: {problem}")
         self.get_logger().info(
             f"resumed {config.run_dir} at update {learner.sac.updates}, "
             f"{learner.sampler.buffer_size} transitions in the buffer"
         )
 
     def _save(self) -> None:
-        """Write a checkpoint; without one, learning goes on and people are told."""
+        """Write the last checkpoint; what lies on disk already stays, if it cannot be."""
         try:
             self._learner.save()
-            self._save_problem = ""
         except OSError as error:
-            self._save_problem = f"no checkpoint: {error}"
-            self.get_logger().error(self._save_problem)
+            self.get_logger().error(f"no checkpoint: {error}")
+
+    def _watch_disk(self) -> None:
+        """Log when the disk takes nothing, and when it does again: learning goes on."""
+        problem = self._learner.disk_problem
+        if problem and problem != self._disk_problem:
+            self.get_logger().error(problem)
+        if self._disk_problem and not problem:
+            self.get_logger().info("the disk takes what there is to write again")
+        self._disk_problem = problem
 
     def _update_or_wait(self) -> None:
         handled = self._learner.sampler.handled  # before the updates that it pays for
@@ -183,8 +204,8 @@ class LearnerNode(Node):
             "last_refusal": sampler.last_refusal,
         }
         lost = status.transitions_lost + status.transitions_refused + sampler.overflowed
-        if self._save_problem:
-            return ERROR, self._save_problem, values
+        if self._disk_problem:
+            return ERROR, self._disk_problem, values
         if self._turns is not None and not self._turns.is_heard:
             return WARN, "no env_node waits for its turns (waits_for_learner)", values
         if lost:
