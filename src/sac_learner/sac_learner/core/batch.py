@@ -14,6 +14,8 @@ class Batch(NamedTuple):
     """B transitions (o, a, r, o'). Frames are cropped bytes, the rest is fp32.
 
     `discount` is what the value of o' counts for: gamma ** n, or 0 where the task ended.
+    Frames are (B, C, H, W) views of (B, H, W, C) memory: torch's channels-last, so that
+    the update converts their type and moves nothing.
     """
 
     frames: NDArray[np.uint8]  # (B, C, H, W)
@@ -37,24 +39,32 @@ class TensorBatch(NamedTuple):
     next_proprioception: Tensor
 
 
+AnyBatch = Batch | TensorBatch  # the first from host memory, the second from a device
+
+
 def empty_batch(size: int, network: NetworkConfig) -> Batch:
     """Return a batch to be filled again and again; its memory is touched here, once."""
-    frames = (size, network.channels, *network.cropped)
+    frames = (size, *network.cropped, network.channels)
     proprioception = (size, network.proprioception)
     return Batch(
-        frames=np.zeros(frames, np.uint8),
+        frames=np.zeros(frames, np.uint8).transpose(0, 3, 1, 2),
         proprioception=np.zeros(proprioception, np.float32),
         action=np.zeros((size, network.actions), np.float32),
         reward=np.zeros(size, np.float32),
         discount=np.zeros(size, np.float32),
-        next_frames=np.zeros(frames, np.uint8),
+        next_frames=np.zeros(frames, np.uint8).transpose(0, 3, 1, 2),
         next_proprioception=np.zeros(proprioception, np.float32),
     )
 
 
-def to_tensors(batch: Batch, device: torch.device) -> TensorBatch:
+def on_device(batch: AnyBatch, device: torch.device) -> TensorBatch:
+    """Return the batch on `device`, frames still bytes; it shares memory where it can."""
+    return TensorBatch(*(torch.as_tensor(array, device=device) for array in batch))
+
+
+def to_tensors(batch: AnyBatch, device: torch.device) -> TensorBatch:
     """Return the batch on `device`, its frames converted once for all encoder passes."""
-    tensors = TensorBatch(*(torch.from_numpy(array).to(device) for array in batch))
+    tensors = on_device(batch, device)
     return tensors._replace(
         frames=as_pixels(tensors.frames), next_frames=as_pixels(tensors.next_frames)
     )

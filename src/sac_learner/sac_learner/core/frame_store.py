@@ -1,11 +1,19 @@
 """Camera frames, each kept once, in memory that grows with what is used."""
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
-BLOCK_FRAMES = 512
+from sac_learner.core.frame_memory import (
+    Frame,
+    FrameMemory,
+    HostMemory,
+    Images,
+    Numbers,
+    TensorMemory,
+)
+from sac_learner.core.time_step import COLOURS
 
-Frame = NDArray[np.uint8]
+HOST = "host"  # numpy; anything else names a torch device
 
 
 class FrameStore:
@@ -15,19 +23,35 @@ class FrameStore:
     the largest number of frames ever held at one time.
     """
 
-    def __init__(self, height: int, width: int) -> None:
-        self.shape = (3, height, width)
-        self._blocks: list[Frame] = []
+    def __init__(
+        self, height: int, width: int, device: str = HOST, expected: int = 0
+    ) -> None:
+        """Keep frames in host memory or on a torch device, which sets `expected` aside.
+
+        Raises:
+            RuntimeError: there is no such device, or it has too little memory.
+        """
+        self.shape = (COLOURS, height, width)
+        self._memory: FrameMemory = (
+            HostMemory(self.shape)
+            if device == HOST
+            else TensorMemory(self.shape, torch.device(device), expected)
+        )
+        self._slots = 0
         self._free: list[int] = []
 
     def __len__(self) -> int:
         """Frames held."""
-        return len(self._blocks) * BLOCK_FRAMES - len(self._free)
+        return self._slots - len(self._free)
 
     def __getitem__(self, slot: int) -> Frame:
-        """Return the frame in a slot, a view, shape (3, height, width)."""
-        frame: Frame = self._blocks[slot // BLOCK_FRAMES][slot % BLOCK_FRAMES]
-        return frame
+        """Return the frame in a slot, shape (3, height, width)."""
+        return self._memory.read(slot)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes taken for pixels, those of free slots included."""
+        return self._memory.nbytes
 
     def add(self, frame: Frame) -> int:
         """Copy a frame into a free slot and return the slot.
@@ -42,14 +66,20 @@ class FrameStore:
         if not self._free:
             self._grow()
         slot = self._free.pop()
-        self[slot][...] = frame
+        self._memory.write(slot, frame)
         return slot
 
     def release(self, slot: int) -> None:
         """Give a slot back; its content may be overwritten from now on."""
         self._free.append(slot)
 
+    def crop_into(
+        self, images: Images, slots: Numbers, tops: Numbers, lefts: Numbers
+    ) -> None:
+        """Copy cropped stacks of frames, as `FrameMemory.crop_into` says."""
+        self._memory.crop_into(images, slots, tops, lefts)
+
     def _grow(self) -> None:
-        first = len(self._blocks) * BLOCK_FRAMES
-        self._blocks.append(np.empty((BLOCK_FRAMES, *self.shape), np.uint8))
-        self._free.extend(reversed(range(first, first + BLOCK_FRAMES)))
+        first = self._slots
+        self._slots += self._memory.grow()
+        self._free.extend(reversed(range(first, self._slots)))

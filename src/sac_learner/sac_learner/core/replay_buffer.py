@@ -4,16 +4,18 @@ from collections import deque
 from enum import Enum
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from sac_learner.core.batch import Batch
-from sac_learner.core.frame_store import FrameStore
+from sac_learner.core.batch import AnyBatch, empty_batch, on_device
+from sac_learner.core.frame_memory import Images, Numbers
+from sac_learner.core.frame_store import HOST, FrameStore
 from sac_learner.core.networks import NetworkConfig
 from sac_learner.core.time_step import COLOURS, STACK_FRAMES, TimeStep
 
+HELD_BYTES = 40  # of a slot number in a deque
 STEPS_PER_TRANSITION = 2  # room for steps that end no transition: first ones, after gaps
-
-Numbers = NDArray[np.int64]
 
 
 class Added(Enum):
@@ -29,20 +31,42 @@ class Added(Enum):
 class ReplayBuffer:
     """The newest `capacity` transitions. Owned by one thread.
 
+    Frames lie in host memory, or on a torch device: then batches are filled there, and
+    their pixels never leave it. Both ways draw the same batches.
+
     Steps are numbered 0, 1, 2 ... and live at their number modulo the ring's size. Step t
     ends a transition if step t - 1 came right before it; `_arrivals` lists these t in
     order, so that each is drawn with the same probability.
     """
 
     def __init__(
-        self, capacity: int, network: NetworkConfig, *, discount: float, n_step: int = 1
+        self,
+        capacity: int,
+        network: NetworkConfig,
+        *,
+        discount: float,
+        n_step: int = 1,
+        replay_device: str = HOST,
     ) -> None:
+        """Begin empty.
+
+        Raises:
+            ValueError: the network does not see stacks of three colour frames.
+            RuntimeError: `replay_device` has too little memory, or does not exist.
+        """
+        if network.channels != STACK_FRAMES * COLOURS:
+            raise ValueError(
+                f"channels must be {STACK_FRAMES * COLOURS}, got {network.channels}"
+            )
         self.transitions_added = 0  # since the start of the run; a resume sets it
         self._capacity = capacity
         self._network = network
         self._powers = discount ** np.arange(n_step + 1, dtype=np.float32)
-        self._frames = FrameStore(network.height_px, network.width_px)
-        self._held: deque[tuple[int, int]] = deque()  # (order, slot), oldest first
+        self._device = replay_device
+        self._frames = FrameStore(
+            network.height_px, network.width_px, replay_device, expected=capacity
+        )
+        self._held: deque[int] = deque()  # slots in the order of arrival, oldest first
         self._frames_added = 0
         self._recent: dict[int, tuple[int, int]] = {}  # frame id -> (order, slot)
         self._newest: TimeStep | None = None
@@ -71,6 +95,20 @@ class ReplayBuffer:
         """Camera frames in memory."""
         return len(self._frames)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken, nearly all of them pixels."""
+        arrays = (v for v in vars(self).values() if isinstance(v, np.ndarray))
+        held = len(self._held) * HELD_BYTES
+        return self._frames.nbytes + sum(array.nbytes for array in arrays) + held
+
+    def empty_batch(self, size: int) -> AnyBatch:
+        """Return a batch for `sample_into`, where the frames are."""
+        batch = empty_batch(size, self._network)
+        if self._device == HOST:
+            return batch
+        return on_device(batch, torch.device(self._device))
+
     def add(self, step: TimeStep) -> Added:
         """Store a time step; drop the oldest ones if the buffer is full.
 
@@ -95,16 +133,18 @@ class ReplayBuffer:
             return Added.TRANSITION
         return Added.FIRST if step.is_first else Added.AFTER_GAP
 
-    def sample_into(self, batch: Batch, rng: np.random.Generator) -> None:
+    def sample_into(self, batch: AnyBatch, rng: np.random.Generator) -> None:
         """Fill a batch with transitions drawn uniformly, each image cropped at random."""
         size = len(batch.reward)
         drawn = self._arrivals_added - 1 - rng.integers(0, self._size, size)
         arrival: Numbers = self._arrivals[drawn % self._capacity]
-        last, batch.reward[:], batch.discount[:] = self._returns(arrival)
+        last, reward, discount = self._returns(arrival)
         start, end = (arrival - 1) % self._ring, last % self._ring
-        batch.action[:] = self._action[arrival % self._ring]
-        batch.proprioception[:] = self._proprioception[start]
-        batch.next_proprioception[:] = self._proprioception[end]
+        _fill(batch.action, self._action[arrival % self._ring])
+        _fill(batch.reward, reward)
+        _fill(batch.discount, discount)
+        _fill(batch.proprioception, self._proprioception[start])
+        _fill(batch.next_proprioception, self._proprioception[end])
         self._crop_into(batch.frames, self._slots[start], rng)
         self._crop_into(batch.next_frames, self._slots[end], rng)
 
@@ -126,18 +166,13 @@ class ReplayBuffer:
         return last, reward, np.where(is_terminal, 0.0, self._powers[steps])
 
     def _crop_into(
-        self, images: NDArray[np.uint8], slots: Numbers, rng: np.random.Generator
+        self, images: Images, slots: Numbers, rng: np.random.Generator
     ) -> None:
         """Copy the stacks in `slots` (B, 3), each cropped at one random place."""
-        network, (rows, columns) = self._network, self._network.cropped
-        tops = rng.integers(0, 2 * network.crop_rows + 1, len(slots)).tolist()
-        lefts = rng.integers(0, 2 * network.crop_columns + 1, len(slots)).tolist()
-        for image, stack, top, left in zip(
-            images, slots.tolist(), tops, lefts, strict=True
-        ):
-            for k, slot in enumerate(stack):
-                frame = self._frames[slot][:, top : top + rows, left : left + columns]
-                image[k * COLOURS : (k + 1) * COLOURS] = frame
+        network = self._network
+        tops = rng.integers(0, 2 * network.crop_rows + 1, len(slots))
+        lefts = rng.integers(0, 2 * network.crop_columns + 1, len(slots))
+        self._frames.crop_into(images, slots, tops, lefts)
 
     def _check(self, step: TimeStep) -> None:
         network = self._network
@@ -153,10 +188,10 @@ class ReplayBuffer:
         """Store the new frames and forget the names of those that left the stack."""
         known = self._recent
         for name, frame in zip(step.frame_ids, step.frames, strict=True):
-            entry = (self._frames_added, self._frames.add(frame))
+            slot = self._frames.add(frame)
+            known[name] = (self._frames_added, slot)
             self._frames_added += 1
-            self._held.append(entry)
-            known[name] = entry
+            self._held.append(slot)
         self._recent = {name: known[name] for name in step.stack_ids if name in known}
 
     def _write(self, step: TimeStep, is_arrival: bool) -> None:
@@ -186,5 +221,13 @@ class ReplayBuffer:
         i = self._tail % self._ring
         if self._is_arrival[i]:
             self._size -= 1
-        while self._held[0][0] < self._oldest_frame[i]:
-            self._frames.release(self._held.popleft()[1])
+        while self._frames_added - len(self._held) < self._oldest_frame[i]:
+            self._frames.release(self._held.popleft())
+
+
+def _fill(target: NDArray[np.float32] | Tensor, values: NDArray[np.float32]) -> None:
+    """Copy numbers into an array or onto a device."""
+    if isinstance(target, Tensor):
+        target.copy_(torch.from_numpy(values))
+    else:
+        target[...] = values
