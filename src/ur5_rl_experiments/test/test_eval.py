@@ -10,6 +10,7 @@ import torch
 from sac_learner.core.checkpoint import RunState, newest_checkpoint, write_checkpoint
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork, initialise_
 from sac_learner.core.parameters import encode_policy, parameters_of
+from ur5_rl_bringup import cli
 from ur5_rl_experiments import commands
 from ur5_rl_experiments.core.checkpoint_search import checkpoints_in
 from ur5_rl_experiments.core.contender import learned, name_of, yardstick
@@ -143,6 +144,29 @@ def test_a_policy_acts_by_its_mean_and_yardsticks_by_the_episode(write):
     contender = learned(write())
     assert contender.network.config == NETWORK
     assert (contender.height_px, contender.width_px) == (36, 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [(["eval", "a", "b"], True), (["eval", "--real-time", "a"], False), (["sim"], False)],
+)
+def test_the_command_line_asks_this_package_unless_time_is_to_be_real(
+    words, ours, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(commands, "main", lambda root, words: 40 + len(words))
+    monkeypatch.setattr(cli, "run_graph", lambda options, *, verbose: 7)
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(tmp_path), *words])
+    assert end.value.code == (43 if ours else 7)
+
+
+def test_fault_real_time_has_room_for_one_checkpoint(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["/", "eval", "--real-time", "a", "b"])
+    assert end.value.code == 2
+    assert "unrecognized arguments: b" in capsys.readouterr().err
 
 
 def test_fault_no_such_folder(evaluate, tmp_path):

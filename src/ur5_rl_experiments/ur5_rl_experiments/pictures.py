@@ -40,8 +40,8 @@ def save_pictures(
         for task, moments in episodes.items()
     ]
     strip, attention = folder / "filmstrip.png", folder / "attention.png"
-    _save(strip, (12.0, 3.3), lambda figure: draw_filmstrip(figure, films))
-    _save(attention, (12.0, 3.9), lambda figure: draw_attention(figure, looks))
+    _save(strip, lambda figure: draw_filmstrip(figure, films))
+    _save(attention, lambda figure: draw_attention(figure, looks))
     return strip, attention
 
 
@@ -54,15 +54,13 @@ def _moments(contender: Contender, task: str, delay_s: float) -> list[Moment]:
     )
 
 
-def _save(
-    path: Path, inches: tuple[float, float], draw: Callable[[Figure], None]
-) -> None:
+def _save(path: Path, draw: Callable[[Figure], None]) -> None:
     """Draw a PNG file; a reader sees the old picture or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with rc_context(STYLE):
-            figure = Figure(figsize=inches, dpi=110, layout="constrained")
+            figure = Figure(dpi=110, layout="constrained")
             FigureCanvasAgg(figure)
             draw(figure)
             figure.savefig(partial, format="png")

@@ -6,7 +6,6 @@ the map sees a square of the image; its centre is what the coordinate means in p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from sac_learner.core.networks import (
 )
 from target_display.core.drawing import Pixels
 from ur5_rl_experiments.core.evaluation import Moment
-from ur5_rl_experiments.core.filmstrip import show
+from ur5_rl_experiments.core.filmstrip import draw_images
 from ur5_sim.core.observer import Seen
 
 GREEN = "#2ee66b"
@@ -101,18 +100,20 @@ def looks_of(
 
 
 def draw_attention(figure: Figure, rows: Sequence[tuple[str, tuple[Look, ...]]]) -> None:
-    """Draw one titled row of looks per episode into an empty figure."""
-    parts: Any = figure.subfigures(len(rows), 1, squeeze=False)
-    for part, (title, looks) in zip(parts[:, 0], rows, strict=True):
-        part.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
-        frames = part.subplots(1, len(looks), squeeze=False)[0]
-        for index, (axes, look) in enumerate(zip(frames, looks, strict=True)):
-            show(axes, look.image)
-            height, width = look.image.shape[:2]
+    """Draw one titled row of looks per episode into an empty figure, whose size is set.
+
+    Raises:
+        ValueError: there is no look.
+    """
+    titles = [f"{title}, where the {FILTERS} features are" for title, _ in rows]
+    images = [[look.image for look in looks] for _, looks in rows]
+    drawn = draw_images(figure, titles, images, lines_below=1)
+    for row, (_, looks) in zip(drawn, rows, strict=True):
+        for index, (axes, look) in enumerate(zip(row, looks, strict=True)):
             axes.plot(
-                *look.places.T, "o", markersize=4.5, markerfacecolor=GREEN,
-                markeredgecolor="black", markeredgewidth=0.5, alpha=0.85,
+                *look.places.T, "o", markersize=3.6, markerfacecolor=GREEN,
+                markeredgecolor="black", markeredgewidth=0.5,
             )  # fmt: skip
-            axes.set_xlim(-0.5, width - 0.5)
-            axes.set_ylim(height - 0.5, -0.5)
+            height, width = look.image.shape[:2]
+            axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
             axes.set_xlabel(f"{look.time_s:.1f}{' s' if index == 0 else ''}")
