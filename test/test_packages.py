@@ -27,10 +27,12 @@ ROSDEP = {
 # Import name: requirement, where there is none.
 PIP = {
     "dashboard_client": "ur-rtde",
+    "gymnasium": "gymnasium",
     "rtde_control": "ur-rtde",
     "rtde_io": "ur-rtde",
     "rtde_receive": "ur-rtde",
     "safetensors": "safetensors",
+    "stable_baselines3": "",  # learns with our environment in tests alone: dev.txt
     "tensorboard": "",  # reads event files back in tests alone: requirements/dev.txt
     "tensorboardX": "tensorboardX",
     "torch": "torch",

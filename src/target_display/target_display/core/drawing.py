@@ -76,8 +76,7 @@ class Canvas:
         """Move the dot; return what has changed: None if nothing, all the first time."""
         if self._drawn == (x_units, y_units, radius_units):
             return None
-        x = x_units * self.scale + self._offset_x
-        y = y_units * self.scale + self._offset_y
+        x, y = self.place(x_units, y_units)
         radius = radius_units * self.scale
         new, old = self._box_around(x, y, radius), self._box
         self._words[old.slices] = self._background_word
@@ -85,6 +84,11 @@ class Canvas:
         changed = self.whole if self._drawn is None else new.union(old)
         self._drawn, self._box = (x_units, y_units, radius_units), new
         return changed
+
+    def place(self, x_units: float, y_units: float) -> tuple[float, float]:
+        """Return the pixel coordinates of a point; pixel i reaches from i to i + 1."""
+        x = x_units * self.scale + self._offset_x
+        return x, y_units * self.scale + self._offset_y
 
     def _fill_circle(self, x: float, y: float, radius: float) -> None:
         one = 1 << SHIFT

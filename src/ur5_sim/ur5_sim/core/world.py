@@ -1,9 +1,8 @@
 """The whole simulated world in one object, without ROS and without a clock.
 
 Arm, target, screen, camera and reward, stepped by action periods: the same parts that the
-graph runs in processes of their own, here with the timing that the caller gives. About
-2400 steps a second on one core at 160 x 90; call `cv2.setNumThreads(1)` to keep OpenCV to
-that core.
+graph runs in processes of their own, here with the timing that the caller gives. Call
+`use_one_core` before: it makes a step cheaper, and `./ur5rl bench env` says how cheap.
 
     world = World(WorldConfig(motion=MotionConfig(motion="tracking")))
     step = world.reset(episode=1)
@@ -21,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from target_display.core.drawing import Canvas, Pixels
 from target_display.core.motion import MotionConfig, Target, trajectory
 from ur5_rl_env.core.arm_config import ArmConfig
-from ur5_rl_env.core.reward import Reward, RewardConfig
+from ur5_rl_env.core.reward import Reward, RewardConfig, Score
 from ur5_rl_env.core.safety import limited_velocity
 from ur5_rl_env.core.task import NUM_ACTIONS, STACK_FRAMES
 from ur5_sim.core.camera import Camera
@@ -81,7 +80,7 @@ class WorldStep:
             episode one frame stands three times.
         q: Joint positions [rad], shape (6,).
         qd: Joint speeds [rad/s], shape (6,).
-        reward: Of the newest frame and this pose.
+        score: Reward of the newest frame and this pose, and its parts.
         is_limited: Whether a safety limit changed the motion since the last step.
     """
 
@@ -89,13 +88,18 @@ class WorldStep:
     frame_ids: tuple[int, ...]
     q: Array
     qd: Array
-    reward: float
+    score: Score
     is_limited: bool = False
 
     @property
     def frame(self) -> Pixels:
         """Newest camera frame."""
         return self.frames[-1]
+
+    @property
+    def reward(self) -> float:
+        """Of the newest frame and this pose."""
+        return self.score.reward
 
 
 class World:
@@ -168,6 +172,11 @@ class World:
         """Where the target is now."""
         return self._trajectory.at(self._plant.cycle * self._plant.cycle_s)
 
+    @property
+    def target_px(self) -> tuple[float, float]:
+        """Where the last frame taken shows the target's middle; see `Camera.pixel_of`."""
+        return self._camera.pixel_of(*self._canvas.place(*self._shown_units))
+
     def _advance(self, cycles: int) -> None:
         """Let so many control periods pass; frames are taken when they are due."""
         for _ in range(cycles):
@@ -196,8 +205,8 @@ class World:
     def _expose(self) -> Pixels:
         """Take a picture and return the one that arrives now."""
         target = self.target
-        radius = self._config.motion.radius_units
-        self._canvas.draw(target.x_units, target.y_units, radius)
+        self._shown_units = target.x_units, target.y_units
+        self._canvas.draw(*self._shown_units, self._config.motion.radius_units)
         clean = self._camera.render(self._canvas.pixels, self._plant.q)
         self._in_transit.append(self._sensor.expose(clean))
         return self._in_transit[0]
@@ -205,5 +214,5 @@ class World:
     def _observed(self) -> WorldStep:
         q, qd = np.array(self._plant.q), np.array(self._plant.qd)
         frame_ids, frames = zip(*self._frames, strict=True)
-        reward = self._reward(frames[-1], q)
-        return WorldStep(frames, frame_ids, q, qd, reward, self._is_limited)
+        score = self._reward.score(frames[-1], self._plant.q)
+        return WorldStep(frames, frame_ids, q, qd, score, self._is_limited)

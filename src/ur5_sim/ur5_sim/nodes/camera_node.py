@@ -9,7 +9,6 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-import cv2
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -22,6 +21,7 @@ from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, run
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
+from ur5_sim.core.one_core import use_one_core
 from ur5_sim.core.sensor import Pixels, Sensor
 from ur5_sim.nodes.feed import Feed, is_pose, is_screen
 
@@ -139,7 +139,7 @@ class CameraNode(Node):
 
 
 def main() -> None:
-    cv2.setNumThreads(1)  # a frame is too small to share out
+    use_one_core()
     run(CameraNode)
 
 
