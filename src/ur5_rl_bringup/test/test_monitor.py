@@ -57,6 +57,7 @@ def timing(cycle_ms=(40.0, 40.0), policy_age_s=(0.1,)):
     return Timing(
         cycle_ms=array(cycle_ms),
         lateness_ms=array([0.1, 0.2]),
+        learner_wait_ms=array([]),
         observation_to_command_ms=array([2.0, 3.0]),
         policy_age_s=array(policy_age_s),
     )
@@ -81,7 +82,7 @@ def arm(state=3, cause="", joint_states_hz=125.0):
 
 def learner(**changes):
     names = LearnerSample.__dataclass_fields__
-    values = {name: 0 for name in names} | {"waiting_for": ""}
+    values = {name: 0 for name in names} | {"architecture": "async_2", "waiting_for": ""}
     return LearnerSample(**(values | changes))
 
 

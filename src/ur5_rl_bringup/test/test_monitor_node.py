@@ -56,6 +56,8 @@ class FakeGraph:
 
     def publish_learner(self, stored):
         msg = LearnerStatus(transitions_received=stored, updates=2 * stored)
+        msg.architecture, msg.updates_owed, msg.buffer_fill = "sequential", 3.5, 0.25
+        msg.sampler_wait_ms, msg.update_to_data_ratio = 1.25, 0.75
         msg.batch_reward, msg.actor_loss, msg.critic_loss = 1.5, -2.25, 0.5
         self.learner.publish(msg)
 
@@ -74,6 +76,7 @@ class FakeGraph:
         floats = array.array("f", [40.0] * steps)
         msg.cycle_ms, msg.observation_to_command_ms = floats, floats
         msg.lateness_ms = array.array("f", [0.25] * steps)
+        msg.learner_wait_ms = array.array("f", [0.125] * steps)
         msg.policy_age_s = array.array("f", [0.5] * steps)
         self.summaries.publish(msg)
 
@@ -200,6 +203,8 @@ def test_a_training_run_from_the_first_word_to_the_exit_code(
     assert report["cycle_ms"]["p99"] == 40.0
     assert report["lateness_ms"]["max"] == 0.25
     assert report["learner"]["critic_loss"] == 0.5
+    assert report["learner"]["architecture"] == "sequential"
+    assert report["learner_wait_ms"]["mean"] == 0.125
     assert report["episodes"][1] == {
         "return": 5.0,
         "steps": 7,
@@ -216,9 +221,30 @@ def check_events(folder: Path):
     events = EventAccumulator(str(folder)).Reload()
     returns = [(point.step, point.value) for point in events.Scalars("episode/return")]
     assert returns == [(100, 120.0), (207, 130.0), (307, 140.0)]
-    assert events.Scalars("timing/cycle_p99_ms")[0].value == 40.0
-    assert events.Scalars("learner/critic_loss")[0].value == 0.5
-    assert events.Scalars("rates/joint_states_hz")[0].value == 125.0
+    first = {name: events.Scalars(name)[0].value for name in events.Tags()["scalars"]}
+    assert first == first | EXPECTED_SCALARS
+    assert first.keys() >= {f"learner/{name}" for name in LEARNING_CURVES}
+
+
+EXPECTED_SCALARS = {
+    "timing/cycle_p99_ms": 40.0,
+    "timing/lateness_p50_ms": 0.25,
+    "timing/lateness_p99_ms": 0.25,
+    "timing/learner_wait_p99_ms": 0.125,
+    "timing/observation_to_command_p99_ms": 40.0,
+    "timing/policy_age_p50_s": 0.5,
+    "timing/policy_age_p99_s": 0.5,
+    "rates/joint_states_hz": 125.0,
+    "learner/critic_loss": 0.5,
+    "learner/updates_owed": 3.5,
+    "learner/buffer_fill": 0.25,
+    "learner/sampler_wait_ms": 1.25,
+    "learner/update_to_data_ratio": 0.75,
+}
+LEARNING_CURVES = (
+    "actor_loss", "temperature_loss", "q_mean", "entropy", "temperature",
+    "critic_gradient_norm", "actor_gradient_norm", "updates_per_s", "update_ms",
+)  # fmt: skip
 
 
 def test_the_picture_is_saved_on_request(start, graph, spin_until, ros):

@@ -38,7 +38,8 @@ def record_of(returns, end="time_limit"):
             transitions_sent=0,
         )
         cycle_ms = (40 + rng.normal(0, 0.1, 100)).astype(np.float32)
-        series = dict.fromkeys(("lateness_ms", "observation_to_command_ms"), cycle_ms)
+        names = ("lateness_ms", "learner_wait_ms", "observation_to_command_ms")
+        series = dict.fromkeys(names, cycle_ms)
         record.on_episode(
             finished, Timing(cycle_ms=cycle_ms, policy_age_s=cycle_ms, **series)
         )

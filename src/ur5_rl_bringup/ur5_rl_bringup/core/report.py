@@ -76,6 +76,7 @@ def _quality(record: RunRecord) -> Json:
         "env_starts": record.env_starts,
         "cycle_ms": _distribution(record.cycle_ms),
         "lateness_ms": _distribution(record.lateness_ms),
+        "learner_wait_ms": _distribution(record.learner_wait_ms),
         "obs_to_command_ms": _distribution(record.observation_to_command_ms),
         "policy_age_s": _distribution(record.policy_age_s),
     }

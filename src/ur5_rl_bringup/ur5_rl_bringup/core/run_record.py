@@ -96,6 +96,7 @@ class RunRecord:
         self.missed_actions = self.limited_steps = self.synchronisation_misses = 0
         self.cycle_ms = Histogram(*MILLISECOND_BINS)
         self.lateness_ms = Histogram(*MILLISECOND_BINS)
+        self.learner_wait_ms = Histogram(*MILLISECOND_BINS)
         self.observation_to_command_ms = Histogram(*MILLISECOND_BINS)
         self.policy_age_s = Histogram(*POLICY_AGE_BINS)
         self.newest_policy_age_s = 0.0
@@ -153,6 +154,7 @@ class RunRecord:
         self.synchronisation_misses += episode.synchronisation_misses
         self.cycle_ms.add(timing.cycle_ms)
         self.lateness_ms.add(timing.lateness_ms)
+        self.learner_wait_ms.add(timing.learner_wait_ms)
         self.observation_to_command_ms.add(timing.observation_to_command_ms)
         self.policy_age_s.add(timing.policy_age_s)
         if timing.policy_age_s.size:

@@ -44,10 +44,14 @@ class Episode:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Timing:
-    """How punctual one episode was. Shapes (steps,), shorter where actions missed."""
+    """How punctual one episode was. Shapes (steps,), shorter where actions missed.
+
+    `learner_wait_ms` is empty where nothing waits for the learner.
+    """
 
     cycle_ms: Array
     lateness_ms: Array
+    learner_wait_ms: Array
     observation_to_command_ms: Array
     policy_age_s: Array
 
@@ -87,6 +91,7 @@ class ArmSample:
 class LearnerSample:
     """The learner, once a second."""
 
+    architecture: str
     waiting_for: str
     env_steps: int
     updates: int
@@ -95,7 +100,10 @@ class LearnerSample:
     transitions_refused: int
     policy_version: int
     buffer_size: int
+    buffer_fill: float
+    inbox_time_steps: int
     update_to_data_ratio: float
+    updates_owed: float
     updates_per_s: float
     update_ms: float
     sampler_wait_ms: float

@@ -26,10 +26,12 @@ def episode_scalars(episode: Episode, timing: Timing) -> Iterator[Scalar]:
     for name in EPISODE_SCALARS:
         yield f"episode/{name}", float(getattr(episode, name))
     yield from _statistics("timing/cycle", "ms", timing.cycle_ms, (50, 99))
-    yield from _statistics("timing/lateness", "ms", timing.lateness_ms, (99,))
+    yield from _statistics("timing/lateness", "ms", timing.lateness_ms, (50, 99))
+    wait_ms = timing.learner_wait_ms
+    yield from _statistics("timing/learner_wait", "ms", wait_ms, (50, 99))
     latency_ms = timing.observation_to_command_ms
     yield from _statistics("timing/observation_to_command", "ms", latency_ms, (50, 99))
-    yield from _statistics("timing/policy_age", "s", timing.policy_age_s, (50,))
+    yield from _statistics("timing/policy_age", "s", timing.policy_age_s, (50, 99))
 
 
 def _statistics(
