@@ -19,6 +19,7 @@ from ur5_rl_interfaces.msg import (
     LearnerTurn,
     PolicyParameters,
     Transition,
+    TransitionAck,
 )
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
@@ -50,12 +51,15 @@ class Neighbours:
         self.spin_until = spin_until
         self.node = rclpy.create_node("neighbours", context=executor.context)
         executor.add_node(self.node)
-        self.policies, self.statuses = [], []
+        self.policies, self.statuses, self.acks = [], [], []
         self._transitions = self.node.create_publisher(
             Transition, "transition", qos.TRANSITION
         )
         self.node.create_subscription(
             LearnerStatus, "learner_status", self.statuses.append, qos.STATUS
+        )
+        self.node.create_subscription(
+            TransitionAck, "transition_ack", self.acks.append, qos.POLICY
         )
         self._environment = node_environment(domain) | {"ROS_PYTHON_CHECK_FIELDS": "1"}
         self._run_dir = run_dir
@@ -94,6 +98,10 @@ class Neighbours:
     def start_and_meet(self, **parameters):
         self.start(**parameters)
         self.spin_until(lambda: self._transitions.get_subscription_count() == 1, 30.0)
+
+    def stop_sending(self):
+        """Go away as an environment: what was sent is not sent again."""
+        self.node.destroy_publisher(self._transitions)
 
     def send(self, messages):
         for each in messages:
@@ -192,7 +200,8 @@ def test_it_learns_publishes_counts_and_resumes(
     assert again.version > policy.version
     assert again.session != policy.session
     neighbours.send([message(environment.advance())])
-    neighbours.wait_for_status(lambda s: s.env_steps == 61 and s.transitions_lost == 0)
+    # The broken one is missing between what is on disk and what comes now.
+    neighbours.wait_for_status(lambda s: s.env_steps == 61 and s.transitions_lost == 1)
 
 
 def test_there_is_no_policy_before_learning_starts(neighbours, counter_environment):
@@ -312,6 +321,39 @@ def test_fault_killed_it_resumes_from_its_last_checkpoint(
     assert (status.updates, status.buffer_size) == (30, 60)
 
 
+def test_fault_killed_it_has_all_that_it_acknowledged(neighbours, counter_environment):
+    """No checkpoint came between, and the environment is gone: only the disk knows."""
+    environment = counter_environment(run_id=2**63 + 1)
+    neighbours.start_and_meet()
+    neighbours.spin_until(lambda: neighbours.acks)  # at once: it has nothing
+    assert (neighbours.acks[0].run_id, neighbours.acks[0].sequence) == (0, 0)
+    neighbours.send(message(s) for s in environment.steps(61, episode_length=99))
+    neighbours.spin_until(lambda: neighbours.acks[-1].sequence == 61)
+    os.kill(neighbours.process.pid, signal.SIGKILL)
+    neighbours.process.communicate()
+    first = neighbours.acks[-1]
+    neighbours.stop_sending()
+    neighbours.acks.clear()
+    neighbours.start()
+    neighbours.spin_until(lambda: neighbours.acks, 30.0)
+    ack = neighbours.acks[0]
+    assert (ack.run_id, ack.sequence, ack.env_steps) == (2**63 + 1, 61, 60)
+    assert ack.session != first.session
+    status = neighbours.wait_for_status(lambda s: s.buffer_size)
+    assert (status.env_steps, status.buffer_size) == (60, 60)
+
+
+def test_fault_a_second_learner_on_the_same_run_exits(neighbours):
+    neighbours.start_and_meet()
+    first = neighbours.process
+    errors = neighbours.start().communicate(timeout=30.0)[1]
+    assert neighbours.process.returncode == 2
+    assert f"is in use by the learner with process id {first.pid}" in errors
+    assert first.poll() is None
+    neighbours.process = first
+    assert neighbours.stop()[0] == 0
+
+
 def test_fault_a_full_disk_stops_checkpoints_but_not_learning(
     neighbours, counter_environment
 ):
@@ -346,3 +388,13 @@ def test_fault_a_wrong_start_exits_with_one_line(neighbours, parameters, complai
     assert process.returncode == 2
     assert complaint in errors
     assert "Traceback" not in errors
+
+
+def test_fault_a_new_run_does_not_mix_with_an_old_one(neighbours):
+    old = neighbours._run_dir / "replay" / "segment_00000001.steps"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    process = neighbours.start(resume_if_present=False)
+    errors = process.communicate(timeout=30.0)[1]
+    assert process.returncode == 2
+    assert "holds a run: resume it, or name another" in errors
