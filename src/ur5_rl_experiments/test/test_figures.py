@@ -1,146 +1,79 @@
-"""Filmstrip and attention: what a mark in the picture means, to the pixel."""
+"""Curves, bars and tables of several seeds, by numbers done by hand."""
 
+import math
+
+import cv2
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from fake_results import result, table
 
-from sac_learner.core.networks import KERNEL, NetworkConfig, PolicyNetwork
-from ur5_rl_experiments.core.attention import (
-    draw_attention,
-    looks_of,
-    pixels_of,
-    places_of,
-    receptive_centre,
+from ur5_rl_experiments.core.figures import (
+    by_group,
+    draw_thesis_figures,
+    learning_curve,
 )
-from ur5_rl_experiments.core.contender import yardstick
-from ur5_rl_experiments.core.evaluation import episode_moments
-from ur5_rl_experiments.core.filmstrip import draw_filmstrip, film_of
-from ur5_sim.core.observer import Observer, Seen
-from ur5_sim.core.world import World
+from ur5_rl_experiments.core.table import rows, text
 
-NETWORKS = [
-    NetworkConfig(),  # the thesis'
-    NetworkConfig(height_px=45, width_px=80, crop_rows=2, crop_columns=4,
-                  strides=(2, 2, 1, 1), hidden_size=16),
-    NetworkConfig(height_px=31, width_px=50, crop_rows=0, crop_columns=3,
-                  strides=(3, 1, 2), hidden_size=16),
-]  # fmt: skip
-RED = 8  # newest frame, red
+LEVELS = {"sequential": 40.0, "async_1": 80.0, "async_2": 120.0}
 
 
 @pytest.fixture(scope="module")
-def moments():
-    servo = yardstick("servo", 45, 80)
-    world = World(servo.world("reaching"))
-    act = servo.act_in(1)
-    return list(episode_moments(world, Observer(0.7), act, 1, steps=20, delay_s=0.008))
-
-
-def spot_follower(config):
-    """Return a network whose feature 0 is where the newest frame is brightest red."""
-    network = PolicyNetwork(config)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-        centre = KERNEL // 2
-        network.encoder.first.weight[0, RED, centre, centre] = 1000.0
-        for convolution in network.encoder.others:
-            convolution.weight[0, 0, centre, centre] = 1.0
-    return network
-
-
-def bright_spot(config, column, row):
-    frames = np.zeros((config.channels, config.height_px, config.width_px), np.uint8)
-    frames[RED, row, column] = 255
-    return Seen(frames, np.zeros(15, np.float32))
-
-
-@pytest.mark.parametrize("config", NETWORKS)
-@settings(deadline=None, max_examples=25)
-@given(data=st.data())
-def test_a_mark_is_on_the_spot_that_its_feature_follows(config, data):
-    rows, columns = config.feature_map
-    step, first = receptive_centre(config.strides)
-    column = config.crop_columns + first + step * data.draw(st.integers(0, columns - 1))
-    row = config.crop_rows + first + step * data.draw(st.integers(0, rows - 1))
-    places = places_of(spot_follower(config), bright_spot(config, column, row))
-    assert places.shape == (32, 2)
-    np.testing.assert_allclose(places[0], [column, row], atol=1e-3)
-    middle = pixels_of(np.zeros((1, 2)), config)[0]  # the others see nothing anywhere
-    np.testing.assert_allclose(places[1:], np.tile(middle, (31, 1)), atol=1e-3)
-
-
-@pytest.mark.parametrize("config", NETWORKS)
-def test_a_place_of_the_map_is_the_middle_of_what_it_sees(config):
-    """By differentiation: which pixels does a place of the feature map depend on?"""
-    encoder = PolicyNetwork(config).encoder
-    frames = torch.rand(1, config.channels, *config.cropped, requires_grad=True)
-    x = encoder.first(frames)
-    for convolution in encoder.others:
-        x = convolution(x)  # without ReLU, which would hide pixels
-    assert x.shape[2:] == config.feature_map
-    row, column = config.feature_map[0] - 1, 1
-    x[0, 0, row, column].backward()
-    seen_rows, seen_columns = frames.grad[0].abs().sum(dim=0).nonzero().T
-    step, first = receptive_centre(config.strides)
-    assert first + step * row == (seen_rows.min() + seen_rows.max()) / 2
-    assert first + step * column == (seen_columns.min() + seen_columns.max()) / 2
-
-
-def test_the_thesis_network_by_hand():
-    # 1 + 2 (1 + 2 (1 + 2 (1))) = 15 for the first place, then every 2 * 2 * 2 * 1
-    assert receptive_centre((2, 2, 2, 1)) == (8, 15)
-    assert receptive_centre((1,)) == (1, 1)
-    corners = pixels_of(np.array([[-1.0, -1.0], [1.0, 1.0]]), NetworkConfig())
-    rows, columns = NetworkConfig().feature_map
-    assert corners.tolist() == [
-        [2 + 15, 1 + 15],
-        [2 + 15 + 8 * (columns - 1), 1 + 15 + 8 * (rows - 1)],
+def results():
+    return [
+        result(
+            run, LEVELS[run.config.architecture.value] + 10.0 * run.config.learner.seed
+        )
+        for run in table()
     ]
 
 
-def test_a_film_has_times_and_rewards_of_its_frames(moments):
-    film = film_of("Reaching", moments, period_s=0.04, every_s=0.4)
-    assert [shot.time_s for shot in film.shots] == pytest.approx([0.0, 0.4, 0.8])
-    for shot, moment in zip(film.shots, moments[::10], strict=True):
-        assert shot.image is moment.step.frame
-        assert shot.reward == moment.step.reward
-    assert film.return_sum == pytest.approx(sum(m.step.reward for m in moments[1:]))
+def test_a_curve_is_the_mean_over_seeds_with_its_standard_error(results):
+    seeds = by_group(results)["reaching/baseline/async_2"]
+    curve = learning_curve(seeds, bins=10)
+    assert len(curve.mean) == 10
+    assert curve.minutes[0] == pytest.approx(1.5)
+    # Two straight lines, to 240 and 260: their mean, and half of what lies between.
+    middle = np.array([np.mean(np.arange(6 * k, 6 * k + 6)) / 59 for k in range(10)])
+    np.testing.assert_allclose(curve.mean, 250.0 * middle)
+    np.testing.assert_allclose(curve.standard_error, 10.0 * middle)
 
 
-def labels(figure):
-    return [axes.get_xlabel() for axes in figure.axes]
+def test_bins_without_an_episode_are_left_out(results):
+    short = by_group(results)["reaching/baseline/async_2"][:1]
+    assert len(learning_curve(short, bins=600).mean) == 60
 
 
-def drawn():
-    figure = Figure(figsize=(6, 2), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+def test_one_seed_has_no_standard_error(results):
+    curve = learning_curve(by_group(results)["reaching/baseline/async_2"][:1])
+    assert all(math.isnan(error) for error in curve.standard_error)
 
 
-def test_the_filmstrip_has_a_row_per_film_and_a_picture_per_shot(moments):
-    film = film_of("Reaching", moments, period_s=0.04, every_s=0.4)
-    figure = drawn()
-    draw_filmstrip(figure, [film, film])
-    figure.canvas.draw()
-    assert len(figure.axes) == 6
-    first = moments[0].step.reward
-    assert labels(figure)[0] == f"0.0 s\nreward {first:.1f}"
-    shown = figure.axes[0].images[0].get_array()
-    np.testing.assert_array_equal(shown, moments[0].step.frame[:, :, ::-1])  # RGB
+def test_all_nine_figures_are_drawn(results, tmp_path):
+    paths = draw_thesis_figures(results, tmp_path / "figures")
+    names = [f"figure_{c}_{k}.png" for c in (6, 7, 8) for k in (1, 2, 3)]
+    assert [path.name for path in paths] == names
+    for path in paths:
+        picture = cv2.imread(str(path))
+        assert picture.std() > 10.0  # there is something on it
 
 
-def test_attention_marks_lie_on_the_frame_they_belong_to(moments):
-    network = PolicyNetwork(NETWORKS[1])
-    looks = looks_of(network, moments, period_s=0.04, every_s=0.8)
-    figure = drawn()
-    draw_attention(figure, [("Reaching", looks)])
-    figure.canvas.draw()
-    assert labels(figure) == ["0.0 s", "0.8"]
-    for axes, look in zip(figure.axes, looks, strict=True):
-        np.testing.assert_allclose(axes.lines[0].get_xydata(), look.places)
-        assert axes.get_xlim() == (-0.5, 79.5) and axes.get_ylim() == (44.5, -0.5)
+def test_a_part_of_the_table_is_drawn_too(results, tmp_path):
+    some = [r for r in results if r.group == "tracking/baseline/sequential"][:1]
+    assert len(draw_thesis_figures(some, tmp_path)) == 9
+
+
+def test_rows_hold_mean_error_interval_and_minimum(results):
+    row = {r.group: r for r in rows(by_group(results))}["reaching/baseline/async_1"]
+    assert row.seeds == 2
+    assert row.overall == pytest.approx(85.0)
+    assert row.overall_standard_error == pytest.approx(5.0)
+    assert row.overall_minimum == pytest.approx(80.0)
+    assert row.evaluation_minimum == pytest.approx(160.0)
+    low, high = row.overall_interval
+    assert 80.0 <= low <= 85.0 <= high <= 90.0
+
+
+def test_the_text_has_a_line_a_group(results):
+    lines = text(rows(by_group(results))).splitlines()
+    assert len(lines) == 1 + 18
+    assert all(len(line) < 160 for line in lines)

@@ -145,9 +145,7 @@ def _submit(
     """Submit an array job, a run each, by the same command with `--only`."""
     if shutil.which("sbatch") is None:
         raise ValueError("slurm: there is no sbatch on this machine")
-    kept = [
-        w for i, w in enumerate(words) if w != "--slurm" and words[i - 1] != "--slurm"
-    ]
+    kept = _without_slurm(words)
     command = shlex.join([str(root / "ur5rl"), "experiment", *kept, "--jobs", "1"])
     script = f"{command} --folder {shlex.quote(str(folder))} --only $SLURM_ARRAY_TASK_ID"
     submission = [
@@ -158,6 +156,16 @@ def _submit(
         script,
     ]
     return subprocess.run(submission, cwd=root, check=False).returncode
+
+
+def _without_slurm(words: Sequence[str]) -> list[str]:
+    kept, it = [], iter(words)
+    for word in it:
+        if word == "--slurm":
+            next(it)  # its value
+        elif not word.startswith("--slurm="):
+            kept.append(word)
+    return kept
 
 
 def _positive(text: str) -> int:

@@ -1,0 +1,165 @@
+"""`ur5rl experiment` as a user runs it: real workers, killed, failed and resumed."""
+
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from fake_results import result, table
+
+from sac_learner.core.checkpoint import read_policy
+from sac_learner.core.config import LearnerConfig
+from sac_learner.core.parameters import decode_policy
+from ur5_rl_experiments import commands, experiment
+from ur5_rl_experiments.core.run_result import to_json
+from ur5_rl_experiments.core.thesis import Run
+from ur5_rl_experiments.core.virtual_run import RunConfig
+from ur5_rl_experiments.run_pool import RunPool, results
+
+ROOT = Path(__file__).parents[3]
+TINY = LearnerConfig(
+    height_px=36,
+    width_px=64,
+    crop_columns=1,
+    strides=(2, 2, 1, 1),
+    hidden_size=8,
+    batch_size=2,
+    learning_starts=100,
+    updates_per_transition=0.1,
+    threads=1,
+)
+
+
+def tiny(group, **changed):
+    return Run(group=group, config=RunConfig(learner=TINY, minutes=0.1, **changed))
+
+
+def parsed(*words):
+    return experiment.parser().parse_args(words)
+
+
+def test_a_table_is_run_resumed_and_one_failed_run_does_not_stop_the_rest(tmp_path):
+    broken = tiny("b")
+    learner = replace(TINY, device="cuda:7")  # there is none
+    broken = Run(group="b", config=replace(broken.config, learner=learner))
+    runs = [tiny("a"), broken, tiny("c")]
+    with RunPool(tmp_path, 2, "abc") as pool:
+        failures = pool.execute(runs)
+        assert len(failures) == 1
+        assert failures[0].startswith("b__0: exit code 1")
+        assert "log.txt" in failures[0]
+        found = results(tmp_path)
+        assert [r.group for r in found] == ["a", "c"]
+        assert all(len(r.evaluation) == 10 and r.commit == "abc" for r in found)
+        assert [run.group for run in pool.missing(runs)] == ["b"]
+        before = (tmp_path / "a__0" / "result.json").stat().st_mtime_ns
+        assert pool.execute([runs[0]]) == []  # done is done
+        assert (tmp_path / "a__0" / "result.json").stat().st_mtime_ns == before
+    policy = decode_policy(read_policy(tmp_path / "a__0"))
+    assert policy.config == TINY.network
+
+
+def test_fault_a_killed_worker_is_named_and_run_again(tmp_path):
+    long = Run(group="long", config=replace(tiny("").config, minutes=500.0))
+    failures = []
+    with RunPool(tmp_path, 1, "abc") as pool:
+        thread = threading.Thread(target=lambda: failures.extend(pool.execute([long])))
+        thread.start()
+        worker = _only_child()
+        os.kill(worker, signal.SIGKILL)
+        thread.join(20.0)
+        assert failures == ["long__0: killed by SIGKILL"]
+        assert pool.missing([long]) == [long]
+
+
+def _only_child():
+    deadline_s = time.monotonic() + 20.0
+    while time.monotonic() < deadline_s:
+        for child in psutil.Process().children():
+            if "ur5_rl_experiments.worker" in child.cmdline():
+                return child.pid
+        time.sleep(0.02)
+    raise AssertionError("no worker was started")
+
+
+def test_figures_and_report_of_what_is_finished(tmp_path, capsys):
+    for run in table(seeds=2, tasks=["reaching"]):
+        (tmp_path / run.name).mkdir()
+        (tmp_path / run.name / "result.json").write_text(to_json(result(run)))
+    report = tmp_path / "report.json"
+    words = ["experiment", "thesis", "--scale", "small", "--figures-only"]
+    words += ["--folder", str(tmp_path), "--report", str(report)]
+    assert commands.main(ROOT, words) == 0
+    assert "reaching/large_mini_batch/async_2" in capsys.readouterr().out
+    rows = json.loads(report.read_text())
+    assert len(rows) == 9
+    assert {"group", "overall", "overall_interval", "evaluation_minimum"} <= rows[
+        0
+    ].keys()
+    assert (tmp_path / "figures" / "figure_8_3.png").is_file()
+
+
+def test_fault_a_broken_result_is_named(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "result.json").write_text("{")
+    with pytest.raises(ValueError, match="x/result.json"):
+        results(tmp_path)
+
+
+def test_costs_can_be_those_measured_here(tmp_path):
+    path = tmp_path / "here.json"
+    names = ("baseline", "high_resolution", "large_mini_batch")
+    path.write_text(json.dumps({name: {"update_s": 0.1} for name in names}))
+    runs = experiment.runs_of(parsed("thesis", "--costs", str(path), "--seeds", "1"))
+    assert {run.config.costs.update_s for run in runs} == {0.1}
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"baseline": {"wrong_s": 1}}'])
+def test_fault_a_file_that_holds_no_costs_is_named(tmp_path, text):
+    path = tmp_path / "here.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"here\.json"):
+        experiment.runs_of(parsed("thesis", "--costs", str(path)))
+
+
+def test_fault_an_index_outside_of_the_table_is_refused(capsys):
+    words = ["experiment", "reach", "--seeds", "2", "--only", "2"]
+    assert commands.main(ROOT, words) == 2
+    assert "only must be in 0..1, got 2" in capsys.readouterr().err
+
+
+def test_fault_no_cluster_is_said_in_a_line(capsys, monkeypatch):
+    monkeypatch.setattr(experiment.shutil, "which", lambda _: None)
+    assert commands.main(ROOT, ["experiment", "thesis", "--slurm", "-p gpu"]) == 2
+    assert "sbatch" in capsys.readouterr().err
+
+
+def test_a_cluster_gets_an_array_job_with_a_run_each(tmp_path, monkeypatch):
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/words\n')
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    words = ["experiment", "thesis", "--seeds", "2", "--slurm=--partition=gpu"]
+    assert commands.main(ROOT, words) == 0
+    given = (tmp_path / "words").read_text().splitlines()
+    assert given[:3] == ["--array=0-35", "--partition=gpu", "--wrap"]
+    assert "experiment thesis --seeds 2 --jobs 1" in given[3]
+    assert given[3].endswith("--only $SLURM_ARRAY_TASK_ID")
+
+
+def test_the_ablation_takes_one_improvement_back_at_a_time():
+    runs = experiment.runs_of(parsed("ablation", "--seeds", "1"))
+    best, *variants = runs
+    for run in variants:
+        changed = {
+            name
+            for name, value in vars(run.config.learner).items()
+            if value != getattr(best.config.learner, name)
+        }
+        assert len(changed - {"crop_rows", "crop_columns"}) <= 1
+        assert changed
