@@ -7,11 +7,16 @@ Shapes: B batch, C channels of a frame stack, H and W pixels after the crop.
 
 import dataclasses
 import json
-from typing import NamedTuple
+from copy import deepcopy
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the name everybody knows
+
+from sac_learner.core.fused_layers import convolution_relu, expected_places
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 FILTERS = 32
 KERNEL = 3
@@ -135,8 +140,7 @@ class SpatialSoftmax(nn.Module):
         self.register_buffer("places", places, persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        attention = torch.softmax(maps.float().flatten(2), dim=2)  # (B, F, h w)
-        return (attention @ self.places).flatten(1)
+        return expected_places(maps, self.places)
 
 
 class Encoder(nn.Module):
@@ -151,13 +155,16 @@ class Encoder(nn.Module):
         self.softmax = SpatialSoftmax(*config.feature_map)
 
     def forward(self, frames: Tensor, proprioception: Tensor) -> Tensor:
-        x = as_pixels(frames)
-        weight = self.first.weight * PIXEL_SCALE  # instead of scaling every pixel
-        x = F.conv2d(x, weight, self.first.bias, self.first.stride)
-        for convolution in self.others:
-            x = convolution(F.relu(x))
-        with torch.autocast(frames.device.type, enabled=False):
-            return torch.cat([self.softmax(x), proprioception], dim=1)
+        layers = cast("list[nn.Conv2d]", [self.first, *self.others])
+        biases = [cast(Tensor, layer.bias) for layer in layers]
+        x = as_pixels(frames, biases[0].dtype)
+        scaled = self.first.weight * PIXEL_SCALE  # instead of scaling every pixel
+        weights = [scaled.to(x.dtype), *(layer.weight for layer in layers[1:])]
+        *hidden, last = zip(weights, biases, (c.stride[0] for c in layers), strict=True)
+        for weight, bias, stride in hidden:
+            x = convolution_relu(x, weight, bias, stride)
+        x = F.conv2d(x, *last)
+        return torch.cat([self.softmax(x), proprioception], dim=1)
 
 
 class Gaussian(NamedTuple):
@@ -176,7 +183,8 @@ class Actor(nn.Module):
         self._low, self._high = config.log_std_min, config.log_std_max
 
     def forward(self, latent: Tensor) -> Gaussian:
-        mean, raw = self.layers(latent).float().chunk(2, dim=1)
+        x = latent.to(_dtype_of(self.layers))
+        mean, raw = self.layers(x).float().chunk(2, dim=1)
         half_range = 0.5 * (self._high - self._low)
         return Gaussian(mean, self._low + half_range * (torch.tanh(raw) + 1.0))
 
@@ -192,7 +200,7 @@ class TwinCritics(nn.Module):
         )
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
-        x = torch.cat([latent, action], dim=1)
+        x = torch.cat([latent, action], dim=1).to(_dtype_of(self.critics))
         return torch.cat([critic(x) for critic in self.critics], dim=1).float()
 
 
@@ -230,20 +238,31 @@ def centre_crop(frames: Tensor, config: NetworkConfig) -> Tensor:
     return frames[..., top : top + rows, left : left + columns]
 
 
-def as_pixels(frames: Tensor) -> Tensor:
-    """Return bytes (B, C, H, W) as floats that convolve fast; nothing to do twice.
+def as_pixels(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return bytes (B, C, H, W) as floats, channels-last; nothing to do twice.
 
-    Bytes are exact in bf16. Converting before transposing is the faster order.
+    Bytes are exact in bf16. Where they do not lie channels-last yet, converting before
+    transposing is the faster order.
     """
-    frames = frames.to(_compute_dtype(frames.device))
-    return frames.contiguous(memory_format=torch.channels_last)
+    return frames.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
-def _compute_dtype(device: torch.device) -> torch.dtype:
-    """Return the autocast type where autocast is on, else fp32."""
-    if torch.is_autocast_enabled(device.type):
-        return torch.get_autocast_dtype(device.type)
-    return torch.float32
+def computing_copy(module: ModuleT, dtype: torch.dtype) -> ModuleT:
+    """Return a copy that computes in `dtype`, in the layout that is fast.
+
+    Weights of a first convolution stay fp32: they are scaled before they are rounded.
+    """
+    copy = deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    exact = {id(m.first.weight) for m in copy.modules() if isinstance(m, Encoder)}
+    for parameter in copy.parameters():
+        if id(parameter) not in exact:
+            parameter.data = parameter.data.to(dtype)
+    result: ModuleT = copy
+    return result
+
+
+def _dtype_of(module: nn.Module) -> torch.dtype:
+    return next(module.parameters()).dtype
 
 
 def _mlp(inputs: int, hidden: int, outputs: int, layer_norm: bool = False) -> nn.Module:

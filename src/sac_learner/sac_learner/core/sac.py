@@ -2,17 +2,20 @@
 
 Yuan 2021, chapter 5: encoder trained by the critic's loss alone, actor and targets
 updated every second time. Three encoder passes per update instead of the published five:
-the actor reuses the features that the critic has just computed.
+the actor reuses the features that the critic has just computed, as in Yarats 2021,
+arXiv:2107.09645.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sac_learner.core.batch import Batch, TensorBatch, to_tensors
+from sac_learner.core.batch import Batch, TensorBatch
 from sac_learner.core.config import LearnerConfig
+from sac_learner.core.descent import Descent
 from sac_learner.core.losses import (
     actor_loss,
     critic_loss,
@@ -20,7 +23,14 @@ from sac_learner.core.losses import (
     squashed_sample,
     temperature_loss,
 )
-from sac_learner.core.networks import Encoder, PolicyNetwork, TwinCritics, initialise_
+from sac_learner.core.networks import (
+    Encoder,
+    PolicyNetwork,
+    TwinCritics,
+    as_pixels,
+    computing_copy,
+    initialise_,
+)
 from sac_learner.core.parameters import check_finite
 
 
@@ -38,83 +48,100 @@ class Metrics(NamedTuple):
     temperature: Tensor
 
 
+class Networks(NamedTuple):
+    """Everything that holds weights, by the name it has in a checkpoint."""
+
+    policy: PolicyNetwork
+    critics: TwinCritics
+    target_encoder: Encoder
+    target_critics: TwinCritics
+
+
 class Sac:
-    """Networks, targets, optimisers and temperature. Owned by the thread that updates."""
+    """Networks, targets, optimisers and temperature. Owned by the thread that updates.
+
+    There are two of each network: `modules` with the fp32 weights that are learned, and a
+    copy in the type and layout that compute fast (`LearnerConfig.precision`).
+    """
 
     def __init__(self, config: LearnerConfig) -> None:
         self._config = config
         self.device = torch.device(config.device)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         torch.manual_seed(config.seed)  # the weights are drawn from the global generator
-        network = config.network
-        self.policy = PolicyNetwork(network)
-        self.critics = TwinCritics(network, config.critic_layer_norm)
-        initialise_(self.policy)
-        initialise_(self.critics)
-        self.target_encoder = Encoder(network)
-        self.target_critics = TwinCritics(network, config.critic_layer_norm)
-        self.target_encoder.load_state_dict(self.policy.encoder.state_dict())
-        self.target_critics.load_state_dict(self.critics.state_dict())
-        for module in self.modules.values():
-            module.to(self.device)
-        for target in (self.target_encoder, self.target_critics):
-            target.requires_grad_(False)
+        self._networks = _initial_networks(config)
+        for network in self._networks:
+            network.to(self.device)
+        self.policy, self.critics, self.target_encoder, self.target_critics = (
+            self._networks
+        )
+        self._dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        self._fast = Networks._make(
+            computing_copy(network, self._dtype) for network in self._networks
+        )
         start = torch.tensor(config.initial_temperature, device=self.device)
         self.log_temperature = start.log().requires_grad_()
-        self.optimisers = self._make_optimisers()
+        self._descents = self._make_descents()
         self.updates = 0
-        self._metrics = Metrics(*(torch.zeros(()) for _ in Metrics._fields))
+        self._metrics = Metrics(
+            *(torch.zeros((), device=self.device) for _ in Metrics._fields)
+        )
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         """Everything that holds weights, by the name it has in a checkpoint."""
-        return {
-            "policy": self.policy,
-            "critics": self.critics,
-            "target_encoder": self.target_encoder,
-            "target_critics": self.target_critics,
-        }
+        return self._networks._asdict()
 
-    def _make_optimisers(self) -> dict[str, torch.optim.Adam]:
-        c = self._config
+    @property
+    def optimisers(self) -> dict[str, torch.optim.Adam]:
+        """The three of them, by the name that they have in a checkpoint."""
+        return {name: descent.adam for name, descent in self._descents.items()}
+
+    def _make_descents(self) -> dict[str, Descent]:
+        c, fast = self._config, self._fast
         critic_groups = [
             {"params": self.policy.encoder.parameters(), "lr": c.encoder_learning_rate},
             {"params": self.critics.parameters(), "lr": c.critic_learning_rate},
         ]
-        actor = self.policy.actor.parameters()
+        critic_copies = [*fast.policy.encoder.parameters(), *fast.critics.parameters()]
+        actor = torch.optim.Adam(
+            self.policy.actor.parameters(), c.actor_learning_rate, fused=True
+        )
+        temperature = torch.optim.Adam(
+            [self.log_temperature], c.temperature_learning_rate, (0.5, 0.999), fused=True
+        )
         return {
-            "critic": torch.optim.Adam(critic_groups, fused=True),
-            "actor": torch.optim.Adam(actor, c.actor_learning_rate, fused=True),
-            "temperature": torch.optim.Adam(
-                [self.log_temperature], c.temperature_learning_rate, betas=(0.5, 0.999)
-            ),
+            "critic": Descent(torch.optim.Adam(critic_groups, fused=True), critic_copies),
+            "actor": Descent(actor, list(fast.policy.actor.parameters())),
+            "temperature": Descent(temperature, [self.log_temperature]),
         }
 
     def update(self, batch: Batch) -> None:
         """Take one gradient step; every second one moves actor and targets too."""
-        with self._autocast():
-            tensors = to_tensors(batch, self.device)
-        latent = self.update_critic(tensors)
+        latent = self.update_critic(self.on_device(batch))
         self.updates += 1
         if self.updates % self._config.actor_update_period == 0:
             self.update_actor_and_temperature(latent)
         if self.updates % self._config.target_update_period == 0:
             self.update_targets()
 
+    def on_device(self, batch: Batch) -> TensorBatch:
+        """Return the batch as tensors, its frames converted once for all passes."""
+        tensors = TensorBatch(*(torch.as_tensor(x, device=self.device) for x in batch))
+        return tensors._replace(
+            frames=as_pixels(tensors.frames, self._dtype),
+            next_frames=as_pixels(tensors.next_frames, self._dtype),
+        )
+
     def update_critic(self, batch: TensorBatch) -> Tensor:
         """Descend the critic loss; return the features of o without gradient, (B, L)."""
         target = self.target_values(batch)
-        with self._autocast():
-            latent: Tensor = self.policy.encoder(batch.frames, batch.proprioception)
-            values = self.critics(latent, batch.action)
+        latent: Tensor = self._fast.policy.encoder(batch.frames, batch.proprioception)
+        values = self._fast.critics(latent, batch.action)
         loss = critic_loss(values, target)
-        self.optimisers["critic"].zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimisers["critic"].step()
-        self._metrics = self._metrics._replace(
-            batch_reward=batch.reward.mean(),
-            critic_loss=loss.detach(),
-            q_mean=values.detach().mean(),
+        self._descents["critic"].descend(loss)
+        self._record(
+            batch_reward=batch.reward.mean(), critic_loss=loss, q_mean=values.mean()
         )
         return latent.detach()
 
@@ -122,15 +149,12 @@ class Sac:
     def target_values(self, batch: TensorBatch) -> Tensor:
         """Return the critics' regression target, (B,)."""
         frames, proprioception = batch.next_frames, batch.next_proprioception
-        with self._autocast():
-            latent = self.policy.encoder(frames, proprioception)
-            gaussian = self.policy.actor(latent)
-            action, log_probability = squashed_sample(
-                gaussian, self._noise(gaussian.mean)
-            )
-            if self._config.target_encoder:
-                latent = self.target_encoder(frames, proprioception)
-            values = self.target_critics(latent, action)
+        latent = self._fast.policy.encoder(frames, proprioception)
+        gaussian = self._fast.policy.actor(latent)
+        action, log_probability = squashed_sample(gaussian, self._noise(gaussian.mean))
+        if self._config.target_encoder:
+            latent = self._fast.target_encoder(frames, proprioception)
+        values = self._fast.target_critics(latent, action)
         temperature = self.log_temperature.exp()
         return critic_target(
             batch.reward, batch.discount, values, log_probability, temperature
@@ -139,29 +163,20 @@ class Sac:
     def update_actor_and_temperature(self, latent: Tensor) -> None:
         """Descend actor and temperature loss on features without gradient, (B, L)."""
         temperature = self.log_temperature.exp()
-        with self._autocast():
-            gaussian = self.policy.actor(latent)
-            action, log_probability = squashed_sample(
-                gaussian, self._noise(gaussian.mean)
-            )
-            values = self.critics(latent, action)
+        gaussian = self._fast.policy.actor(latent)
+        action, log_probability = squashed_sample(gaussian, self._noise(gaussian.mean))
+        values = self._fast.critics(latent, action)
         loss = actor_loss(values, log_probability, temperature.detach())
-        actor = list(self.policy.actor.parameters())
-        self.optimisers["actor"].zero_grad()
-        # The critics' weights get no gradient from here.
-        loss.backward(inputs=actor)  # type: ignore[no-untyped-call]
-        self.optimisers["actor"].step()
+        self._descents["actor"].descend(loss)
 
         entropy = -log_probability.detach()
         slack = temperature_loss(temperature, -entropy, self._config.target_entropy)
-        self.optimisers["temperature"].zero_grad()
-        slack.backward()  # type: ignore[no-untyped-call]
-        self.optimisers["temperature"].step()
-        self._metrics = self._metrics._replace(
-            actor_loss=loss.detach(),
+        self._descents["temperature"].descend(slack)
+        self._record(
+            actor_loss=loss,
             entropy=entropy.mean(),
-            temperature_loss=slack.detach(),
-            temperature=temperature.detach(),
+            temperature_loss=slack,
+            temperature=temperature,
         )
 
     @torch.no_grad()
@@ -171,14 +186,26 @@ class Sac:
         _follow(self.target_critics, self.critics, c.critic_target_ratio)
         if c.target_encoder:
             _follow(self.target_encoder, self.policy.encoder, c.encoder_target_ratio)
+        self._refresh_targets()
+
+    @torch.no_grad()
+    def _refresh_targets(self) -> None:
+        for copy, target in zip(self._fast[2:], self._networks[2:], strict=True):
+            torch._foreach_copy_(list(copy.parameters()), list(target.parameters()))
+
+    def refresh(self) -> None:
+        """Compute with the weights in `modules`, after somebody else has set them."""
+        for descent in self._descents.values():
+            descent.refresh()
+        self._refresh_targets()
 
     def metrics(self) -> dict[str, float]:
         """Return the newest update's scalars by name; waits for the device."""
         norms = self._metrics._replace(
-            critic_gradient_norm=_gradient_norm(self.optimisers["critic"]),
-            actor_gradient_norm=_gradient_norm(self.optimisers["actor"]),
+            critic_gradient_norm=self._descents["critic"].gradient_norm(),
+            actor_gradient_norm=self._descents["actor"].gradient_norm(),
         )
-        values = torch.stack([value.float().cpu() for value in norms]).tolist()
+        values: list[float] = torch.stack(norms).tolist()
         return dict(zip(Metrics._fields, values, strict=True))
 
     def state(self) -> dict[str, Tensor]:
@@ -190,10 +217,9 @@ class Sac:
         }
         tensors["log_temperature"] = self.log_temperature.detach()
         tensors["generator"] = self._generator.get_state()
-        for name, optimiser in self.optimisers.items():
-            for index, moments in optimiser.state_dict()["state"].items():
-                for key, tensor in moments.items():
-                    tensors[f"optimiser.{name}.{index}.{key}"] = tensor
+        for name, descent in self._descents.items():
+            for key, tensor in descent.moments().items():
+                tensors[f"optimiser.{name}.{key}"] = tensor
         return {
             key: tensor.to("cpu", copy=True).contiguous()
             for key, tensor in tensors.items()
@@ -213,57 +239,41 @@ class Sac:
                 module.load_state_dict(_taken(left, f"{name}."))
             self.log_temperature.data.copy_(left.pop("log_temperature"))
             self._generator.set_state(left.pop("generator"))
-            for name, optimiser in self.optimisers.items():
-                _load_moments(optimiser, _taken(left, f"optimiser.{name}."))
+            for name, descent in self._descents.items():
+                descent.load_moments(_taken(left, f"optimiser.{name}."))
         except (KeyError, RuntimeError) as error:
             raise ValueError(f"checkpoint does not fit the parameters: {error}") from None
         if left:
             raise ValueError(f"checkpoint holds unknown tensors: {sorted(left)}")
+        self.refresh()
         self.updates = updates
 
     def _noise(self, like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=self._generator, device=self.device)
 
-    def _autocast(self) -> torch.autocast:
-        bf16 = self._config.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
+    @torch.no_grad()
+    def _record(self, **values: Tensor) -> None:
+        """Keep scalars for `metrics`, on the device."""
+        for name, value in values.items():
+            getattr(self._metrics, name).copy_(value)
+
+
+def _initial_networks(config: LearnerConfig) -> Networks:
+    """Draw the weights that learning starts from; the targets begin as copies."""
+    policy = PolicyNetwork(config.network)
+    critics = TwinCritics(config.network, config.critic_layer_norm)
+    initialise_(policy)
+    initialise_(critics)
+    target_encoder = deepcopy(policy.encoder).requires_grad_(False)
+    target_critics = deepcopy(critics).requires_grad_(False)
+    return Networks(policy, critics, target_encoder, target_critics)
 
 
 def _follow(target: nn.Module, source: nn.Module, ratio: float) -> None:
-    for slow, fast in zip(target.parameters(), source.parameters(), strict=True):
-        slow.lerp_(fast, ratio)
-
-
-def _gradient_norm(optimiser: torch.optim.Adam) -> Tensor:
-    gradients = [
-        parameter.grad
-        for group in optimiser.param_groups
-        for parameter in group["params"]
-        if parameter.grad is not None
-    ]
-    return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), ratio)
 
 
 def _taken(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Remove the tensors named `prefix`...; return them by the rest of their name."""
     names = [name for name in tensors if name.startswith(prefix)]
     return {name.removeprefix(prefix): tensors.pop(name) for name in names}
-
-
-def _load_moments(optimiser: torch.optim.Adam, tensors: Mapping[str, Tensor]) -> None:
-    """Set Adam's moments from `<parameter number>.<key>`; keep the learning rates."""
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, _, key = name.partition(".")
-        index = int(number)
-        if index >= len(parameters):
-            raise ValueError(
-                f"moment {name} belongs to none of {len(parameters)} parameters"
-            )
-        shape = parameters[index].shape if key != "step" else torch.Size()
-        if tensor.shape != shape:
-            raise ValueError(f"moment {name} must have shape {shape}, got {tensor.shape}")
-        state.setdefault(index, {})[key] = tensor
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
