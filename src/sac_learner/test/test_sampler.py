@@ -153,7 +153,9 @@ def test_losses_and_duplicates_are_counted(counter_environment):
             sampler.offer(step)
         wait_until(lambda: sampler.counts.refused == 5)
     # After three lost frames two steps stay incomplete, then one has no predecessor.
-    assert sampler.counts == Counts(transitions=9 + 14, lost=3, refused=5, incomplete=3)
+    assert sampler.counts == Counts(
+        transitions=9 + 14, lost=3, refused=5, repeated=5, incomplete=3
+    )
 
 
 def test_a_new_run_is_no_loss(counter_environment):

@@ -27,6 +27,7 @@ class Counts(NamedTuple):
     transitions: int = 0
     lost: int = 0  # gaps in the sequence numbers
     refused: int = 0  # duplicates, and steps that do not fit
+    repeated: int = 0  # the duplicates among them: DDS sends again after a restart
     incomplete: int = 0  # stored without a predecessor or not at all, because of a loss
 
 
@@ -216,7 +217,9 @@ class Sampler:
         counts = self.counts
         before = self._newest.get(step.run_id, step.sequence - 1)
         if step.sequence <= before:
-            self.counts = counts._replace(refused=counts.refused + 1)
+            self.counts = counts._replace(
+                refused=counts.refused + 1, repeated=counts.repeated + 1
+            )
             return
         try:
             added = self._buffer.add(step)

@@ -202,8 +202,11 @@ class LearnerNode(Node):
             "transitions_refused": status.transitions_refused,
             "inbox_overflowed": sampler.overflowed,
             "last_refusal": sampler.last_refusal,
+            "transitions_on_disk": self._learner.durable.env_steps,
         }
-        lost = status.transitions_lost + status.transitions_refused + sampler.overflowed
+        counts = sampler.counts
+        refused = counts.refused - counts.repeated + self._malformed
+        lost = counts.lost + refused + sampler.overflowed
         if self._disk_problem:
             return ERROR, self._disk_problem, values
         if self._turns is not None and not self._turns.is_heard:
