@@ -194,6 +194,19 @@ def test_the_cycle_keeps_its_pace(ros, neighbours, spin_until):
     assert np.median(cycle_ms) == pytest.approx(40.0, abs=1.0)
 
 
+def test_fault_a_learner_that_comes_back_gets_all_that_it_missed(
+    ros, neighbours, spin_until
+):
+    with running_env(ros.context):
+        spin_until(lambda: len(neighbours.summaries) >= 2)
+        late = []
+        neighbours.create_subscription(
+            Transition, "transition", late.append, qos.TRANSITION
+        )
+        spin_until(lambda: late and late[-1].episode > 3)
+    assert [t.sequence for t in late] == list(range(1, len(late) + 1))
+
+
 @pytest.mark.parametrize(
     ("who", "end"),
     [

@@ -19,6 +19,7 @@ from ur5_rl_env.core.reward import Reward, mask_pixels
 from ur5_rl_env.core.sensors import NANOSECONDS
 from ur5_rl_env.nodes import env_convert as convert
 from ur5_rl_env.nodes.env_inputs import EnvInputs
+from ur5_rl_env.nodes.learner_record import LearnerRecord
 from ur5_rl_env.nodes.learner_turns import LearnerTurns
 from ur5_rl_interfaces.msg import EnvStatus, EpisodeSummary, Observation, Transition
 from ur5_rl_interfaces.srv import ResetTarget
@@ -45,6 +46,7 @@ class EnvNode(Node):
         self._run_id = secrets.randbits(63)
         self._inputs = EnvInputs(self, config, self._run_id)
         self._turns = LearnerTurns(self, config, self._run_id)
+        self._record = LearnerRecord(self, self._run_id)
         self._reward = Reward(
             config.reward(), config.height_px, config.width_px, config.action_period_s
         )
@@ -255,10 +257,13 @@ class EnvNode(Node):
         values = {
             "episode": status.episode,
             "transitions_sent": self._sequence,
+            "transitions_unacknowledged": self._record.unacknowledged(self._sequence),
             "images_hz": round(status.images_hz, 1),
             "joint_states_hz": round(status.joint_states_hz, 1),
             "messages_refused": self._inputs.refused,
         }
+        if lost := self._record.out_of_reach(self._sequence):
+            return WARN, f"{lost} time steps are out of the learner's reach", values
         level = WARN if status.phase == EnvStatus.WAITING else OK
         return level, f"waiting for: {waiting}" if waiting else "episode runs", values
 

@@ -1,0 +1,49 @@
+"""What env_node counts of the learner's acknowledgements, on real rclpy."""
+
+import pytest
+import rclpy
+
+from ur5_rl_env.nodes.learner_record import LearnerRecord
+from ur5_rl_interfaces.msg import TransitionAck
+from ur5_rl_ros import qos
+
+RUN = 2**63 + 1
+DEPTH = qos.TRANSITION.depth
+
+
+@pytest.fixture
+def acks(ros):
+    """Return a record of run `RUN`, and a way for a learner to acknowledge."""
+    node = rclpy.create_node("env", context=ros.context)
+    ros.add_node(node)
+    publisher = node.create_publisher(TransitionAck, "transition_ack", qos.POLICY)
+    yield LearnerRecord(node, RUN), publisher
+    node.destroy_node()
+
+
+def test_what_was_not_acknowledged_is_counted(acks, spin_until):
+    record, publisher = acks
+    assert record.unacknowledged(sent=7) == 0  # nobody learns: nothing is missing
+    publisher.publish(TransitionAck())  # a learner that has nothing
+    spin_until(lambda: record.unacknowledged(sent=7) == 7)
+    publisher.publish(TransitionAck(run_id=RUN, sequence=5))
+    spin_until(lambda: record.unacknowledged(sent=7) == 2)
+
+
+@pytest.mark.parametrize(
+    "ack", [{"run_id": RUN + 1, "sequence": 9}, {"run_id": RUN, "sequence": 3}, {}]
+)
+def test_fault_an_ack_of_another_run_or_an_old_one_takes_nothing_back(ack):
+    record = LearnerRecord.__new__(LearnerRecord)
+    record._run_id, record._has_learner, record._sequence = RUN, False, 5
+    record.on_ack(TransitionAck(**ack))
+    assert record.unacknowledged(sent=7) == 2
+
+
+def test_fault_a_learner_away_for_too_long_is_told(acks, spin_until):
+    record, publisher = acks
+    assert record.out_of_reach(sent=DEPTH + 10) == 0
+    publisher.publish(TransitionAck(run_id=RUN, sequence=4))
+    spin_until(lambda: record.unacknowledged(sent=5) == 1)
+    assert record.out_of_reach(sent=DEPTH + 4) == 0  # DDS still holds them
+    assert record.out_of_reach(sent=DEPTH + 10) == 6

@@ -1,0 +1,35 @@
+"""What env_node knows of the learner's record on disk. Nothing waits for it."""
+
+from rclpy.node import Node
+
+from ur5_rl_interfaces.msg import TransitionAck
+from ur5_rl_ros import qos
+
+
+class LearnerRecord:
+    """How far the learner's record of this run's time steps reaches on disk.
+
+    DDS holds the newest `qos.TRANSITION.depth` time steps, acknowledged or not, and sends
+    them to a learner that comes back, in a thread of its own: nothing here sends again or
+    grows. What is older than that and was never acknowledged is out of the learner's
+    reach, and is counted. Written by the callback thread, read by every other.
+    """
+
+    def __init__(self, node: Node, run_id: int) -> None:
+        self._run_id = run_id
+        self._has_learner = False
+        self._sequence = 0
+        node.create_subscription(TransitionAck, "transition_ack", self.on_ack, qos.POLICY)
+
+    def on_ack(self, msg: TransitionAck) -> None:
+        self._has_learner = True
+        if msg.run_id == self._run_id:
+            self._sequence = max(self._sequence, msg.sequence)
+
+    def unacknowledged(self, sent: int) -> int:
+        """Return how many of `sent` time steps are not on disk; 0 without a learner."""
+        return sent - self._sequence if self._has_learner else 0
+
+    def out_of_reach(self, sent: int) -> int:
+        """Return how many of these DDS no longer holds."""
+        return max(0, self.unacknowledged(sent) - qos.TRANSITION.depth)
