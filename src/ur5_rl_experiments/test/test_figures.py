@@ -21,7 +21,7 @@ LEVELS = {"sequential": 40.0, "async_1": 80.0, "async_2": 120.0}
 def results():
     return [
         result(
-            run, LEVELS[run.config.architecture.value] + 10.0 * run.config.learner.seed
+            run, LEVELS[run.config.learner.architecture] + 10.0 * run.config.learner.seed
         )
         for run in table()
     ]

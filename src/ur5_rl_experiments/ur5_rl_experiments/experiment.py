@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_experiments.core import reaching, table, thesis
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.figures import by_group, draw_thesis_figures
 from ur5_rl_experiments.core.run_result import RunResult
 from ur5_rl_experiments.core.thesis import Run
-from ur5_rl_experiments.core.virtual_learner import Architecture
 from ur5_rl_experiments.core.virtual_run import TASKS
 from ur5_rl_experiments.run_pool import RunPool, results
 
@@ -49,13 +49,12 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the words after `experiment`."""
     top = argparse.ArgumentParser(prog="ur5rl experiment", description=__doc__)
     add = top.add_argument
-    architectures = [architecture.value for architecture in Architecture]
     add("name", choices=EXPERIMENTS)
     add("--scale", choices=tuple(thesis.SCALES), default="full", help="thesis: sizes")
     add("--seeds", type=_positive, help="runs of each cell")
     add("--tasks", nargs="+", choices=TASKS, default=TASKS)
     add("--settings", nargs="+", choices=thesis.SETTINGS, default=thesis.SETTINGS)
-    add("--architectures", nargs="+", choices=architectures, default=architectures)
+    add("--architectures", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
     add("--minutes", type=float, help="virtual time of a run")
     add("--env-steps", type=_positive, help="length of a run: reach, ablation")
     add("--costs", type=Path, metavar="FILE.json",
@@ -83,7 +82,7 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
             thesis.SCALES[options.scale],
             tasks=options.tasks,
             settings=options.settings,
-            architectures=[Architecture(name) for name in options.architectures],
+            architectures=options.architectures,
             seeds=seeds,
             minutes=options.minutes,
             costs=_costs(options.costs) if options.costs else thesis.THESIS_COSTS,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from sac_learner.core.checkpoint import RunState, write_checkpoint
 from sac_learner.core.parameters import encode_policy, parameters_of
-from ur5_rl_experiments.core.virtual_run import RunConfig, VirtualRun
+from ur5_rl_experiments.core.virtual_run import VirtualRun
 
 
-def save_policy(folder: Path, run: VirtualRun, config: RunConfig) -> Path:
+def save_policy(folder: Path, run: VirtualRun, commit: str) -> Path:
     """Write `folder/checkpoints/<updates>` for `./ur5rl eval`; return it.
 
     It holds what acts and what has learnt, but no replay buffer.
@@ -17,7 +17,7 @@ def save_policy(folder: Path, run: VirtualRun, config: RunConfig) -> Path:
         ValueError: a parameter is not finite.
         OSError: it cannot be written.
     """
-    learner = dataclasses.replace(config.learner, run_dir=str(folder))
+    learner = dataclasses.replace(run.config.learner, run_dir=str(folder))
     policy = encode_policy(parameters_of(run.sac.policy), learner.network, version=1)
     state = RunState(
         updates=run.sac.updates,
@@ -25,7 +25,7 @@ def save_policy(folder: Path, run: VirtualRun, config: RunConfig) -> Path:
         next_version=2,
         limiter=(run.env_steps, 0.0),
         generator={},
-        segments=(),
+        commit=commit,
         config=dataclasses.asdict(learner),
     )
     return write_checkpoint(folder, state, run.sac.state(), policy)

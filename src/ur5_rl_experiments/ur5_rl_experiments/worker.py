@@ -66,7 +66,7 @@ def main(words: list[str]) -> None:
         wall_s=time.monotonic() - begin_s,
         commit=values["commit"],
     )
-    save_policy(folder, run, config)
+    save_policy(folder, run, values["commit"])
     partial = folder / f".{RESULT}"
     partial.write_text(to_json(result))
     os.replace(partial, folder / RESULT)

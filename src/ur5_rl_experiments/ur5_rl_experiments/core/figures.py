@@ -8,10 +8,10 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
+from sac_learner.core.architectures import ARCHITECTURES, ASYNC_1, SEQUENTIAL
 from ur5_rl_experiments.core.run_result import RunResult
 from ur5_rl_experiments.core.statistics import standard_error
 from ur5_rl_experiments.core.thesis import SETTINGS
-from ur5_rl_experiments.core.virtual_learner import Architecture
 from ur5_rl_experiments.core.virtual_run import TASKS
 
 mpl.use("Agg")
@@ -35,9 +35,9 @@ LABELS = {
     "large_mini_batch": "large mini-batch",
 }
 CHAPTERS = {  # chapter of the thesis: architectures that its figures compare
-    6: (Architecture.SEQUENTIAL,),
-    7: (Architecture.SEQUENTIAL, Architecture.ASYNC_1),
-    8: tuple(Architecture),
+    6: (SEQUENTIAL,),
+    7: (SEQUENTIAL, ASYNC_1),
+    8: ARCHITECTURES,
 }
 
 Groups = Mapping[str, Sequence[RunResult]]
@@ -76,8 +76,7 @@ def draw_thesis_figures(results: Sequence[RunResult], folder: Path) -> list[Path
     folder.mkdir(parents=True, exist_ok=True)
     groups = by_group(results)
     paths = []
-    for chapter, architectures in CHAPTERS.items():
-        names = [architecture.value for architecture in architectures]
+    for chapter, names in CHAPTERS.items():
         paths += [
             _draw_curves(groups, names, folder / f"figure_{chapter}_1.png"),
             _draw_bars(groups, names, "overall", folder / f"figure_{chapter}_2.png"),

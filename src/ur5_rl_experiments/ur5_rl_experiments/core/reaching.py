@@ -8,10 +8,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from sac_learner.core.architectures import SEQUENTIAL
 from sac_learner.core.config import LearnerConfig
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.thesis import Run
-from ur5_rl_experiments.core.virtual_learner import Architecture
 from ur5_rl_experiments.core.virtual_run import RunConfig
 
 SEEDS = 3
@@ -31,6 +31,7 @@ BEST = LearnerConfig(
     n_step=3,
     discount=0.97,
     updates_per_transition=2.0,
+    architecture=SEQUENTIAL,
     threads=1,
 )
 TAKEN_BACK: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
@@ -64,7 +65,6 @@ def ablation_runs(
 
 def _run(group: str, learner: LearnerConfig, seed: int, env_steps: int) -> Run:
     config = RunConfig(
-        architecture=Architecture.SEQUENTIAL,
         costs=Costs(),
         learner=replace(learner, seed=seed),
         minutes=FREE_MINUTES,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from sac_learner.core.config import LearnerConfig
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.evaluation import EpisodeResult
-from ur5_rl_experiments.core.virtual_learner import Architecture
 from ur5_rl_experiments.core.virtual_run import EpisodeRecord, RunConfig
 
 
@@ -47,7 +45,7 @@ class RunResult:
 
 def to_json(result: RunResult) -> str:
     """Return a result as text that `result_from_json` reads back."""
-    return json.dumps(dataclasses.asdict(result), default=_plain, indent=1)
+    return json.dumps(dataclasses.asdict(result), indent=1)
 
 
 def result_from_json(text: str) -> RunResult:
@@ -72,7 +70,7 @@ def result_from_json(text: str) -> RunResult:
 
 def config_to_json(config: RunConfig) -> str:
     """Return a configuration as text that `config_from(json.loads(...))` takes."""
-    return json.dumps(dataclasses.asdict(config), default=_plain, indent=1)
+    return json.dumps(dataclasses.asdict(config), indent=1)
 
 
 def config_from(values: dict[str, Any]) -> RunConfig:
@@ -87,14 +85,7 @@ def config_from(values: dict[str, Any]) -> RunConfig:
     return RunConfig(
         **values
         | {
-            "architecture": Architecture(values["architecture"]),
             "costs": Costs(**values["costs"]),
             "learner": LearnerConfig(**learner),
         }
     )
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Enum):
-        return value.value
-    raise TypeError(f"cannot write {type(value).__name__} as JSON")

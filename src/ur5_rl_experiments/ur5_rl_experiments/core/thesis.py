@@ -1,16 +1,16 @@
 """The thesis' comparison as a table: 2 tasks x 3 settings x 3 architectures x seeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from sac_learner.core.architectures import ARCHITECTURES, SEQUENTIAL
 from sac_learner.core.config import LearnerConfig
 from ur5_rl_experiments.core.costs import THESIS_COSTS, Costs
-from ur5_rl_experiments.core.virtual_learner import Architecture
 from ur5_rl_experiments.core.virtual_run import TASKS, RunConfig
 
 SETTINGS = tuple(THESIS_COSTS)
-FREE_RUNNING = 10.0  # updates per transition: above what any setting can reach
+FREE_RUNNING = 0.0  # no limit of the updates per transition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +103,10 @@ def runs(
     *,
     tasks: Sequence[str] = TASKS,
     settings: Sequence[str] = SETTINGS,
-    architectures: Sequence[Architecture] = tuple(Architecture),
+    architectures: Sequence[str] = ARCHITECTURES,
     seeds: int | None = None,
     minutes: float | None = None,
-    costs: MappingProxyType[str, Costs] = THESIS_COSTS,
+    costs: Mapping[str, Costs] = THESIS_COSTS,
 ) -> Iterator[Run]:
     """Yield the runs of the table, seed by seed, so that a part of it says something.
 
@@ -116,16 +116,25 @@ def runs(
         for task in tasks:
             for setting in settings:
                 for architecture in architectures:
-                    learner = replace(scale.learners[setting], seed=seed)
-                    if architecture is Architecture.SEQUENTIAL:
-                        learner = replace(learner, updates_per_transition=1.0)
+                    learner = _learner(
+                        scale.learners[setting], architecture, costs[setting]
+                    )
                     config = RunConfig(
                         task=task,
-                        architecture=architecture,
                         costs=costs[setting],
-                        learner=learner,
+                        learner=replace(learner, seed=seed),
                         minutes=scale.minutes if minutes is None else minutes,
                     )
-                    yield Run(
-                        group=f"{task}/{setting}/{architecture.value}", config=config
-                    )
+                    yield Run(group=f"{task}/{setting}/{architecture}", config=config)
+
+
+def _learner(base: LearnerConfig, architecture: str, costs: Costs) -> LearnerConfig:
+    """Return the learner of a cell; a sequential one acts as fast as its work allows."""
+    if architecture != SEQUENTIAL:
+        return replace(base, architecture=architecture)
+    return replace(
+        base,
+        architecture=SEQUENTIAL,
+        updates_per_transition=1.0,
+        action_period_s=costs.sequential_period_s(),
+    )

@@ -8,11 +8,11 @@ at which it ends. The same costs give the same run, on any machine.
 import heapq
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 
+from sac_learner.core.architectures import ASYNC_1, ASYNC_2
 from sac_learner.core.batch import Batch
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.sac import Sac
@@ -20,14 +20,6 @@ from sac_learner.core.update_limiter import UpdateLimiter
 from ur5_rl_experiments.core.costs import Costs
 
 QUEUE_DEPTH = 3  # mini-batches ahead of the updates, as published
-
-
-class Architecture(Enum):
-    """How acting, sampling and updating share the time: Yuan 2021, chapter 4."""
-
-    SEQUENTIAL = "sequential"  # all in line, the next action waits
-    ASYNC_1 = "async_1"  # the environment beside; sample, then update
-    ASYNC_2 = "async_2"  # the environment beside; sampling beside updating
 
 
 class Parts(NamedTuple):
@@ -55,10 +47,10 @@ class VirtualLearner:
         last_update_s: Virtual instant of the newest update's end.
     """
 
-    def __init__(self, parts: Parts, costs: Costs, architecture: Architecture) -> None:
+    def __init__(self, parts: Parts, costs: Costs, architecture: str) -> None:
         self.last_update_s = 0.0
         self._parts, self._costs, self._architecture = parts, costs, architecture
-        self._depth = QUEUE_DEPTH if architecture is Architecture.ASYNC_2 else 1
+        self._depth = QUEUE_DEPTH if architecture == ASYNC_2 else 1
         self._free = [parts.new_batch() for _ in range(self._depth + 2)]
         self._ready: deque[Batch] = deque()
         self._pending: list[_Done] = []
@@ -104,7 +96,7 @@ class VirtualLearner:
     def _may_sample(self) -> bool:
         if self._is_sampling or len(self._parts.buffer) < self._parts.learning_starts:
             return False
-        if self._architecture is Architecture.ASYNC_1:
+        if self._architecture == ASYNC_1:
             return not self._is_updating and not self._ready and self._is_due()
         return len(self._ready) < self._depth
 

@@ -21,13 +21,12 @@ from sac_learner.core.update_limiter import UpdateLimiter
 from target_display.core.motion import MotionConfig
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.task import (
-    ACTION_PERIOD_S,
     EPISODE_S,
     MAX_JOINT_SPEED_RAD_S,
     NUM_ACTIONS,
 )
 from ur5_rl_experiments.core.costs import Costs
-from ur5_rl_experiments.core.virtual_learner import Architecture, Parts, VirtualLearner
+from ur5_rl_experiments.core.virtual_learner import Parts, VirtualLearner
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.observer import Observer, Seen
 from ur5_sim.core.world import World, WorldConfig, WorldStep
@@ -44,20 +43,15 @@ class RunConfig:
 
     Attributes:
         task: Motion of the dot.
-        architecture: How acting, sampling and updating share the time.
-        costs: What they take [s of virtual time].
-        learner: Networks, algorithm, update-to-data ratio, seed.
-        action_period_s: Time between two actions; None = 40 ms, and for `sequential`
-            what its work needs.
+        costs: What acting, sampling and updating take [s of virtual time].
+        learner: Networks, algorithm, architecture, action period, seed.
         minutes: Virtual time after the random start [min].
         env_steps: End after so many transitions in all; 0 = no limit.
     """
 
     task: str = "reaching"
-    architecture: Architecture = Architecture.ASYNC_2
     costs: Costs = field(default_factory=Costs)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
-    action_period_s: float | None = None
     minutes: float = 120.0
     env_steps: int = 0
 
@@ -75,22 +69,14 @@ class RunConfig:
     @property
     def period_s(self) -> float:
         """Time between two actions [s]."""
-        if self.action_period_s is not None:
-            return self.action_period_s
-        if self.architecture is Architecture.SEQUENTIAL:
-            return self.costs.sequential_period_s(self._updates_in_line)
-        return ACTION_PERIOD_S
+        return self.learner.action_period_s
 
     @property
     def delay_s(self) -> float:
         """From an observation to the arm's answer [s]."""
-        if self.architecture is Architecture.SEQUENTIAL:
-            return self.costs.in_line_s(self._updates_in_line)
+        if self.learner.is_sequential:
+            return self.costs.in_line_s(math.ceil(self.learner.updates_per_transition))
         return self.costs.response_s
-
-    @property
-    def _updates_in_line(self) -> int:
-        return math.ceil(self.learner.updates_per_transition)
 
     @property
     def steps_per_episode(self) -> int:
@@ -147,7 +133,7 @@ class VirtualRun:
         self._buffer = ReplayBuffer(
             learner.replay_capacity,
             learner.network,
-            discount=learner.discount,
+            discount=learner.cycle_discount,
             n_step=learner.n_step,
         )
         self.sac = Sac(learner)
@@ -164,7 +150,7 @@ class VirtualRun:
             new_batch=lambda: empty_batch(learner.batch_size, learner.network),
             learning_starts=max(learner.learning_starts, 1),
         )
-        self._learner = VirtualLearner(parts, config.costs, config.architecture)
+        self._learner = VirtualLearner(parts, config.costs, learner.architecture)
         self._world = World(config.world())
         self._observer = Observer(MAX_JOINT_SPEED_RAD_S)
         self._is_random_start = True
@@ -232,13 +218,12 @@ class VirtualRun:
 
     def _learn_in_line(self) -> float:
         """Return how long the next action waits for the learner [s]."""
-        is_sequential = self.config.architecture is Architecture.SEQUENTIAL
-        if self._is_random_start or not is_sequential:
+        if self._is_random_start or not self.config.learner.is_sequential:
             return 0.0
         return self._learner.update_in_line(self._now_s)
 
     def _learn_beside(self) -> None:
-        if self.config.architecture is Architecture.SEQUENTIAL or self._is_random_start:
+        if self._is_random_start or self.config.learner.is_sequential:
             return
         self._learner.advance(self._now_s)
 
