@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -23,11 +23,10 @@ NETWORK = NetworkConfig(
 
 
 def state_after(updates, **config):
-    values = {
-        "updates": updates, "env_steps": 0, "next_version": 2, "limiter": (0, 0.0),
-        "generator": {}, "segments": (), "commit": "", "config": config,
-    }  # fmt: skip
-    return RunState(**{field.name: values[field.name] for field in fields(RunState)})
+    return RunState(
+        updates=updates, env_steps=0, next_version=2, limiter=(0, 0.0), generator={},
+        commit="", config=config,
+    )  # fmt: skip
 
 
 @pytest.fixture

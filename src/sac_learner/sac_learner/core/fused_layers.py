@@ -4,6 +4,7 @@ Each is what its docstring's plain formula says; the tests hold it to that formu
 Shapes: B batch, C channels in, F filters, H and W pixels. Images lie channels-last.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ class _ConvolutionReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
-        if fuses_relu(x):
+        if fuses_relu(x.device.type, x.dtype):
             y: Tensor = torch.ops.mkldnn._convolution_pointwise(
                 x, weight, bias, [0, 0], [stride] * 2, [1, 1], 1, "relu", [], ""
             )
@@ -54,13 +55,14 @@ class _ConvolutionReLU(torch.autograd.Function):
         return (*gradients, None)
 
 
-def fuses_relu(x: Tensor) -> bool:
-    """Return whether this machine has the joined kernel for x."""
-    if x.device.type != "cpu" or not HAS_ONEDNN:
+@cache
+def fuses_relu(device: str, dtype: torch.dtype) -> bool:
+    """Return whether this machine has the joined kernel."""
+    if device != "cpu" or not HAS_ONEDNN:
         return False
-    if x.dtype == torch.bfloat16:
+    if dtype == torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return x.dtype == torch.float32
+    return dtype == torch.float32
 
 
 def expected_places(maps: Tensor, places: Tensor) -> Tensor:

@@ -1,0 +1,81 @@
+"""One run of the graph as a child process, on an address and a DDS domain of its own."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ur5_rl_ros.domain import claimed_domain
+
+STOP_S = 15.0
+UR_PORT = 30004
+SHOWN_LINES = 15
+
+
+class RunFailedError(RuntimeError):
+    """The graph ended otherwise than it was asked to."""
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """A graph that runs; `domain` is its DDS domain."""
+
+    child: subprocess.Popen[bytes]
+    domain: int
+    log_path: Path
+
+    def check(self) -> None:
+        """Raise `RunFailedError` with its last lines if it has ended."""
+        if self.child.poll() is not None:
+            self.fail(f"exit code {self.child.returncode}")
+
+    def fail(self, why: str) -> None:
+        """Raise `RunFailedError` with what the run said last."""
+        tail = "\n".join(self.log_path.read_text().splitlines()[-SHOWN_LINES:])
+        raise RunFailedError(f"{why}; the last lines of the run:\n{tail}")
+
+
+@contextmanager
+def graph_run(root: Path, words: Sequence[str], run_dir: Path) -> Iterator[GraphRun]:
+    """Run `ur5rl sim` with `words` off screen for as long as the block lasts."""
+    where = ["--headless", "--robot-ip", free_address(), "--run-dir", str(run_dir)]
+    command = [sys.executable, "-m", "ur5_rl_bringup.cli", str(root), "sim"]
+    log_path = run_dir.with_suffix(".log")
+    with claimed_domain() as domain, open(log_path, "w") as log:
+        child = subprocess.Popen(
+            [*command, *words, *where],
+            env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield GraphRun(child, domain, log_path)
+        finally:
+            _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Stop the run; the kernel tells the children of one that must be killed."""
+    if child.poll() is not None:
+        return
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(timeout=STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def free_address() -> str:
+    """Return a loopback address on which nobody serves the UR ports."""
+    while True:
+        address = f"127.0.{random.randint(1, 254)}.{random.randint(2, 254)}"
+        with socket.socket() as probe:
+            if probe.connect_ex((address, UR_PORT)) != 0:
+                return address
