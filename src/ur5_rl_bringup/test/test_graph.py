@@ -134,6 +134,8 @@ def test_one_word_chooses_the_architecture_of_every_node(architecture):
     assert nodes["learner_node"].parameters["architecture"] == architecture
     waits = nodes["env_node"].parameters["waits_for_learner"]
     assert waits == (architecture == "sequential")
+    is_in_the_way = nodes["learner_node"].nice < 0
+    assert is_in_the_way == (architecture == "sequential")
 
 
 def test_nothing_waits_for_a_learner_that_is_not_there():

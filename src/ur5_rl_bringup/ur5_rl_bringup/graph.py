@@ -218,7 +218,8 @@ def _learner(options: RunOptions) -> Process:
             action_period_s=options.action_period_ms / 1e3,
         ),
         environment=MALLOC_ENVIRONMENT,
-        nice=NICE_LEARNER,
+        # In the sequential architecture it stands between a sample and the arm, too.
+        nice=NICE_SENSOR if options.architecture == SEQUENTIAL else NICE_LEARNER,
     )
 
 

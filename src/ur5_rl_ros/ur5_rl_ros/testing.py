@@ -1,7 +1,6 @@
 """Fixtures of the node tests: a private context and DDS domain each, no sleeping."""
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,25 +9,16 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from ur5_rl_ros.domain import claimed_domain
+
 FAST_DDS_PROFILE = Path(__file__).parents[3] / "config" / "fastdds.xml"
-FIRST_DOMAIN = 10
-NUM_DOMAINS = 90  # 10..99: below the ports that Linux hands out by itself
 
 
 @pytest.fixture
 def ros_domain() -> Iterator[int]:
     """Reserve a DDS domain on this machine: two tests never hear each other."""
-    for domain in range(FIRST_DOMAIN, FIRST_DOMAIN + NUM_DOMAINS):
-        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            claim.bind(f"\0ur5rl-test-domain-{domain}")  # vanishes with the process
-        except OSError:
-            claim.close()
-            continue
+    with claimed_domain() as domain:
         yield domain
-        claim.close()
-        return
-    raise RuntimeError("no free ROS domain for a test")
 
 
 @pytest.fixture
