@@ -1,7 +1,6 @@
 """What a run was started with: checked before, written down beside its results."""
 
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ import yaml
 
 from ur5_rl_bringup.graph import Process, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
+from ur5_rl_ros.code_version import commit_at
 from ur5_rl_ros.params import values_for_node
 
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
@@ -60,7 +60,7 @@ def write_run_description(options: RunOptions, processes: Sequence[Process]) -> 
     description = {
         "options": {k: _plain(v) for k, v in asdict(options).items()},
         "parameters": merged,
-        "commit": _commit(options.root),
+        "commit": commit_at(options.root),
         "versions": {name: _version(name) for name in WRITTEN_VERSIONS},
     }
     path = options.run_dir / "run.json"
@@ -71,15 +71,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [str(item) for item in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def _commit(root: Path) -> str:
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown"
-    return result.stdout.strip() or "unknown"
 
 
 def _version(name: str) -> str:

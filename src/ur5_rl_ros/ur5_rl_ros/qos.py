@@ -7,8 +7,8 @@ SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 # Newest command or observation wins, but it must arrive.
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 # Every time step is training data: none is lost. The last 2000 (80 s of acting, more than
-# lies between two checkpoints) reach a learner that starts late or starts again; it knows
-# by their sequence numbers which it has.
+# a restart takes) reach a learner that starts late or starts again; it knows by their
+# sequence numbers which it has on disk, and `transition_ack` says so.
 TRANSITION = QoSProfile(
     depth=2000,
     reliability=ReliabilityPolicy.RELIABLE,
