@@ -107,3 +107,17 @@ def test_start_pose_costs_nothing():
 def test_fault_bad_form_is_refused_by_name(bad, message):
     with pytest.raises(ValueError, match=message):
         RewardConfig(**bad)
+
+
+@pytest.mark.parametrize(("clip", "vision"), [(0.0, 11.11), (4.0, 4.0)])
+def test_a_score_says_what_the_reward_is_made_of(clip, vision):
+    """800 pixels of the best weight, 1/4, of 14400: 800 / 14400 * 0.25 * 800 at most."""
+    pose = (START_POSE_RAD[0] + 0.5, *START_POSE_RAD[1:])
+    pixels = image(slice(35, 55), slice(60, 100))
+    scored = Reward(RewardConfig(vision_clip=clip), HEIGHT, WIDTH, 0.12)
+    score = scored.score(pixels, pose)
+    assert score.mask_px == mask_pixels(pixels) == 800
+    assert score.posture == pytest.approx(0.5, abs=1e-3)
+    assert 0.75 * vision <= score.vision <= vision
+    assert score.reward == pytest.approx(3.0 * (score.vision - score.posture))
+    assert score.reward == scored(pixels, pose)
