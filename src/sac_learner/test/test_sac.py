@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sac_learner.core.batch import empty_batch
+from sac_learner.core.batch import empty_batch, on_device
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.sac import Sac
 
@@ -31,6 +31,10 @@ def random_batch(config=CONFIG, seed=0):
     return batch
 
 
+def on_sac(sac, batch):
+    return sac.with_pixels(on_device(batch, sac.device))
+
+
 def weights(module):
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
@@ -43,7 +47,7 @@ def changed(module, before):
 def test_the_critic_update_trains_encoder_and_critics_and_nothing_else():
     sac = Sac(CONFIG)
     before = {name: weights(module) for name, module in sac.modules.items()}
-    latent = sac.update_critic(sac.on_device(random_batch()))
+    latent = sac.update_critic(on_sac(sac, random_batch()))
     assert not latent.requires_grad
     policy = changed(sac.policy, before["policy"])
     assert policy and all(name.startswith("encoder") for name in policy)
@@ -98,7 +102,7 @@ def test_the_target_uses_the_slow_encoder_only_where_it_is_asked_to():
             for parameter in sac.target_encoder.parameters():
                 parameter.mul_(3.0)
         sac.refresh()
-        batch = sac.on_device(random_batch())
+        batch = on_sac(sac, random_batch())
         state = sac._generator.get_state()
         first = sac.target_values(batch)
         sac.target_encoder.load_state_dict(sac.policy.encoder.state_dict())
@@ -110,7 +114,7 @@ def test_the_target_uses_the_slow_encoder_only_where_it_is_asked_to():
 def test_a_terminal_reward_is_the_whole_target():
     sac, batch = Sac(CONFIG), random_batch()
     batch.discount[:] = 0.0
-    target = sac.target_values(sac.on_device(batch))
+    target = sac.target_values(on_sac(sac, batch))
     np.testing.assert_array_equal(target.numpy(), batch.reward)
 
 

@@ -1,6 +1,7 @@
 """Gradient descent on fp32 weights through copies that compute in another type."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +15,17 @@ class Descent:
     overwrite the last ones: nothing accumulates, nothing is zeroed.
 
     Attributes:
-        adam: Fused; its step count lies on the device, so a graph can hold the step.
+        adam: Fused; a CUDA graph can hold its step.
     """
 
-    def __init__(self, adam: torch.optim.Adam, copies: Sequence[Tensor]) -> None:
-        """Begin; `copies` belong to the parameters of `adam`, in their order."""
-        self.adam = adam
+    def __init__(
+        self, groups: Sequence[dict[str, Any]], copies: Sequence[Tensor]
+    ) -> None:
+        """Begin; `copies` belong to the parameters in Adam's `groups`, in their order."""
+        on_gpu = copies[0].is_cuda  # there the step count has to be a tensor as well
+        self.adam = torch.optim.Adam(groups, fused=True, capturable=on_gpu)
         self._copies = list(copies)
-        self._weights = [p for group in adam.param_groups for p in group["params"]]
+        self._weights = [p for g in self.adam.param_groups for p in g["params"]]
         for weight in self._weights:  # laid out alike, for fused kernels do not check
             weight.grad = torch.zeros_like(weight)
         self.refresh()

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sac_learner.core.batch import Batch, TensorBatch
+from sac_learner.core.batch import AnyBatch, TensorBatch, on_device
+from sac_learner.core.captured_update import CapturedUpdate, Moves, fastest
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.descent import Descent
 from sac_learner.core.losses import (
@@ -82,6 +83,7 @@ class Sac:
         start = torch.tensor(config.initial_temperature, device=self.device)
         self.log_temperature = start.log().requires_grad_()
         self._descents = self._make_descents()
+        self._run = fastest(self._update, self._generator)
         self.updates = 0
         self._metrics = Metrics(
             *(torch.zeros((), device=self.device) for _ in Metrics._fields)
@@ -99,38 +101,51 @@ class Sac:
 
     def _make_descents(self) -> dict[str, Descent]:
         c, fast = self._config, self._fast
-        critic_groups = [
+        critic = [
             {"params": self.policy.encoder.parameters(), "lr": c.encoder_learning_rate},
             {"params": self.critics.parameters(), "lr": c.critic_learning_rate},
         ]
         critic_copies = [*fast.policy.encoder.parameters(), *fast.critics.parameters()]
-        actor = torch.optim.Adam(
-            self.policy.actor.parameters(), c.actor_learning_rate, fused=True
-        )
-        temperature = torch.optim.Adam(
-            [self.log_temperature], c.temperature_learning_rate, (0.5, 0.999), fused=True
-        )
+        actor = [{"params": self.policy.actor.parameters(), "lr": c.actor_learning_rate}]
+        temperature = [
+            {
+                "params": [self.log_temperature],
+                "lr": c.temperature_learning_rate,
+                "betas": (0.5, 0.999),
+            }
+        ]
         return {
-            "critic": Descent(torch.optim.Adam(critic_groups, fused=True), critic_copies),
+            "critic": Descent(critic, critic_copies),
             "actor": Descent(actor, list(fast.policy.actor.parameters())),
             "temperature": Descent(temperature, [self.log_temperature]),
         }
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: AnyBatch) -> None:
         """Take one gradient step; every second one moves actor and targets too."""
-        latent = self.update_critic(self.on_device(batch))
         self.updates += 1
-        if self.updates % self._config.actor_update_period == 0:
+        moves = Moves(
+            actor=self.updates % self._config.actor_update_period == 0,
+            targets=self.updates % self._config.target_update_period == 0,
+        )
+        self._run(on_device(batch, self.device), moves)
+
+    def _update(self, batch: TensorBatch, moves: Moves) -> None:
+        latent = self.update_critic(self.with_pixels(batch))
+        if moves.actor:
             self.update_actor_and_temperature(latent)
-        if self.updates % self._config.target_update_period == 0:
+        if moves.targets:
             self.update_targets()
 
-    def on_device(self, batch: Batch) -> TensorBatch:
-        """Return the batch as tensors, its frames converted once for all passes."""
-        tensors = TensorBatch(*(torch.as_tensor(x, device=self.device) for x in batch))
-        return tensors._replace(
-            frames=as_pixels(tensors.frames, self._dtype),
-            next_frames=as_pixels(tensors.next_frames, self._dtype),
+    @property
+    def graph_refusal(self) -> str:
+        """Why updates run without a CUDA graph on a GPU, for people; "" = they do not."""
+        return getattr(self._run, "refusal", "")
+
+    def with_pixels(self, batch: TensorBatch) -> TensorBatch:
+        """Return the batch, its frames converted once for all encoder passes."""
+        return batch._replace(
+            frames=as_pixels(batch.frames, self._dtype),
+            next_frames=as_pixels(batch.next_frames, self._dtype),
         )
 
     def update_critic(self, batch: TensorBatch) -> Tensor:
@@ -246,6 +261,8 @@ class Sac:
         if left:
             raise ValueError(f"checkpoint holds unknown tensors: {sorted(left)}")
         self.refresh()
+        if isinstance(self._run, CapturedUpdate):
+            self._run.forget()
         self.updates = updates
 
     def _noise(self, like: Tensor) -> Tensor:
