@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,8 +14,9 @@ from sac_learner.core.parameters import encode_policy, parameters_of
 from ur5_rl_bringup import cli
 from ur5_rl_experiments import commands
 from ur5_rl_experiments.core.checkpoint_search import checkpoints_in
-from ur5_rl_experiments.core.contender import learned, name_of, yardstick
+from ur5_rl_experiments.core.contender import Contender, learned, name_of, yardstick
 from ur5_rl_experiments.core.origin import Origin, origin_of
+from ur5_sim.core.observer import Seen
 
 NETWORK = NetworkConfig(
     height_px=36, width_px=64, crop_rows=1, crop_columns=2, hidden_size=8,
@@ -78,7 +80,8 @@ def test_checkpoints_and_yardsticks_stand_in_one_table(write, evaluate, tmp_path
 
 def test_the_same_words_give_the_same_numbers(write, evaluate):
     path = write()
-    assert evaluate(path)[1] == evaluate(path)[1]
+    words = (path, "--policy", "random")
+    assert evaluate(*words)[1] == evaluate(*words)[1]
 
 
 def test_yardsticks_alone(evaluate):
@@ -96,7 +99,8 @@ def test_the_task_is_what_the_policy_learnt_unless_one_is_named(write, evaluate)
 
 
 def test_the_pictures_are_of_the_best(write, evaluate, tmp_path):
-    code, out, _ = evaluate(write(), write(updates=9), "--pictures", tmp_path / "img")
+    words = ("--policy", "zero", "--pictures", tmp_path / "img")
+    code, out, _ = evaluate(write(), write(updates=9), *words)
     assert code == 0 and "pictures of run/0000000" in out
     for name in ("filmstrip.png", "attention.png"):
         data = (tmp_path / "img" / name).read_bytes()
@@ -136,13 +140,34 @@ def test_the_run_says_what_the_state_does_not(write, name, part):
     assert origin_of(path) == Origin("tracking", 0.04)
 
 
-def test_a_policy_acts_by_its_mean_and_yardsticks_by_the_episode(write):
+def test_a_policy_acts_by_its_mean(write):
+    contender = learned(write())
+    rng = np.random.default_rng(0)
+    seen = Seen(rng.integers(0, 255, (9, 36, 64), np.uint8), np.ones(15, np.float32))
+    mean = contender.network.act(*map(torch.from_numpy, seen), torch.zeros(5))
+    for episode in (5, 6):
+        np.testing.assert_array_equal(contender.act_in(episode)(seen), mean)
+
+
+def test_random_draws_the_same_actions_in_the_same_episode():
     random = yardstick("random", 36, 64)
     first = [random.policy_of(episode).act(None).tolist() for episode in (5, 5, 6)]
     assert first[0] == first[1] != first[2]
-    contender = learned(write())
-    assert contender.network.config == NETWORK
-    assert (contender.height_px, contender.width_px) == (36, 64)
+
+
+def test_a_policy_is_told_how_time_goes_on():
+    told = []
+
+    class Listener:
+        def act(self, observation):
+            told.append((observation.episode, observation.step, observation.steady_ns))
+            return np.zeros(5, np.float32)
+
+    contender = Contender(name="x", policy_of=lambda _: Listener(), period_s=0.08)
+    act = contender.act_in(3)
+    for _ in range(3):
+        act(Seen(np.zeros((9, 36, 64), np.uint8), np.zeros(15, np.float32)))
+    assert told == [(3, 0, 0), (3, 1, 80_000_000), (3, 2, 160_000_000)]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ def still(_):
     return np.zeros(5, np.float32)
 
 
+def lean(_):
+    return np.array([0.0, 1.0, 0.0, 0.0, 0.0], np.float32)
+
+
 def picture_of_a_dot(column, row, radius, width=160, height=90):
     image = np.full((height, width, 3), 200, np.uint8)
     cv2.circle(image, (column, row), radius, (0, 0, 255), -1)
@@ -118,12 +122,19 @@ def test_a_reward_belongs_to_the_action_before_it(world):
     assert result.return_sum == pytest.approx(sum(m.step.reward for m in moments[1:]))
 
 
-def test_a_limit_that_changes_the_motion_is_counted(world):
-    def lean(_):
-        return np.array([0.0, 1.0, 0.0, 0.0, 0.0], np.float32)
+def test_every_step_that_a_limit_changed_is_counted(world):
+    settings = {"steps": 100, "delay_s": 0.0}
+    moments = episode_moments(world, Observer(0.7), lean, 1, **settings)
+    limited = sum(moment.step.is_limited for moment in moments)
+    result = run_episode(world, Observer(0.7), lean, 1, **settings)
+    assert result.limited_steps == limited > 1
 
-    result = run_episode(world, Observer(0.7), lean, 1, steps=100, delay_s=0.0)
-    assert 0 < result.limited_steps <= 100
+
+@pytest.mark.parametrize(("delay_s", "moves"), [(0.0, True), (PERIOD_S, False)])
+def test_the_arm_follows_an_action_after_the_delay(world, delay_s, moves):
+    moments = episode_moments(world, Observer(0.7), lean, 1, steps=1, delay_s=delay_s)
+    first, second = moments
+    assert (first.step.q != second.step.q).any() == moves
 
 
 def test_the_policy_is_told_its_last_action(world):
