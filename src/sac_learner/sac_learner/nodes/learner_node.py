@@ -81,7 +81,7 @@ class LearnerNode(Node):
         with self._learner:
             while not stop.requested:
                 self._update_or_wait()
-                self._acks.announce(self._learner.durable)
+                self._acknowledge()
                 now_s = time.monotonic()
                 if policy_due(now_s) and self._turns is None:
                     self._publish_policy()
@@ -91,7 +91,7 @@ class LearnerNode(Node):
                 if checkpoint_due(now_s) and not self._learner.begin_save():
                     self.get_logger().warning("skips a checkpoint: the last is not done")
             self._save()
-        self._acks.announce(self._learner.durable)
+        self._acknowledge()
 
     def _resume_if_asked(self, stop: process.Stop) -> None:
         config, learner = self._config, self._learner
@@ -114,6 +114,11 @@ class LearnerNode(Node):
             self._learner.save()
         except OSError as error:
             self.get_logger().error(f"no checkpoint: {error}")
+
+    def _acknowledge(self) -> None:
+        """Tell senders what is on disk; without a log nothing is promised."""
+        if self._config.save_replay:
+            self._acks.announce(self._learner.durable)
 
     def _watch_disk(self) -> None:
         """Log when the disk takes nothing, and when it does again: learning goes on."""
