@@ -250,6 +250,16 @@ def test_all_that_can_be_known_is_kept():
     assert starts == {t - 1 for t in history.transitions()[-50:]}
 
 
+@pytest.mark.parametrize("n_step", [1, 2, 3])
+def test_fault_the_newest_sum_reads_no_entry_of_the_last_round(n_step):
+    history, buffer = History(), filled([], 2, n_step)
+    for t in range(40):
+        buffer.add(history.send(1, "limit" if t % 9 == 8 else "", arrives=True))
+        if len(buffer):
+            allowed = history.transitions()[-2:]
+            assert_it_happened(drawn(buffer, seed=t), history, n_step, allowed)
+
+
 def endless_step(i, frame):
     """Return step i of an episode without an end; each but the first brings one frame."""
     return TimeStep(
