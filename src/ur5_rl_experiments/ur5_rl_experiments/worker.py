@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import torch
 
 from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
@@ -24,6 +23,7 @@ from ur5_rl_experiments.core.run_result import RunResult, config_from, to_json
 from ur5_rl_experiments.core.virtual_run import VirtualRun
 from ur5_rl_experiments.final_policy import save_policy
 from ur5_sim.core.observer import Observer
+from ur5_sim.core.one_core import use_one_core
 from ur5_sim.core.world import World
 
 RESULT = "result.json"
@@ -41,7 +41,7 @@ def main(words: list[str]) -> None:
     values = json.loads(specification.read_text())
     config = config_from(values["config"])
     torch.set_num_threads(max(1, config.learner.threads))
-    cv2.setNumThreads(1)
+    use_one_core()
     begin_s = time.monotonic()
     run, episodes = VirtualRun(config), []
     gc.freeze()  # what is here stays; what comes is short-lived
