@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from sac_learner.core.architectures import ARCHITECTURES, ASYNC_2, SEQUENTIAL
+from sac_learner.core.frame_store import HOST
 from sac_learner.core.networks import NetworkConfig
 
 PRECISIONS = ("bf16", "fp32")
@@ -54,6 +55,7 @@ class LearnerConfig:
             limit (free-running), not in the sequential architecture.
         max_pending_updates: Updates that may be owed while the learner is behind.
         replay_capacity: Transitions kept; the oldest go first.
+        replay_device: Where their frames lie: "host" memory or a device like "cuda:0".
         inbox_capacity: Time steps that may wait for the replay buffer.
         prepared_batches: Mini-batches sampled ahead of the updates (`async_2` alone).
         publish_period_s: Least time between two policies [s]; the sequential architecture
@@ -103,6 +105,7 @@ class LearnerConfig:
     updates_per_transition: float = 1.0
     max_pending_updates: int = 10_000
     replay_capacity: int = 100_000
+    replay_device: str = HOST
     inbox_capacity: int = 4000
     prepared_batches: int = 2
 
@@ -120,6 +123,11 @@ class LearnerConfig:
             raise ValueError("run_dir must name a directory, got ''")
         if self.device.split(":")[0] not in DEVICES:
             raise ValueError(f"device must be one of {DEVICES}, got '{self.device}'")
+        if self.replay_device.split(":")[0] not in (HOST, *DEVICES):
+            raise ValueError(
+                f"replay_device must be one of {(HOST, *DEVICES)}, "
+                f"got '{self.replay_device}'"
+            )
         for name in (
             "actor_learning_rate", "critic_learning_rate", "encoder_learning_rate",
             "temperature_learning_rate", "initial_temperature", "action_period_s",

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from sac_learner.core.batch import Batch
+from sac_learner.core.batch import AnyBatch
 from sac_learner.core.checkpoint import (
     RunState,
     checkpoint_paths,
@@ -63,6 +63,7 @@ class Learner:
             config.network,
             discount=config.cycle_discount,
             n_step=config.n_step,
+            replay_device=config.replay_device,
         )
         capacity = config.replay_capacity
         self._log = ReplayLog(replay_dir(self._run_dir), capacity)
@@ -136,7 +137,7 @@ class Learner:
         missing = self._config.learning_starts - self.sampler.env_steps
         return f"{missing} first transitions" if missing > 0 else "new transitions"
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: AnyBatch) -> None:
         """Take one update on a batch of `sampler` and give the batch back."""
         self.sac.update(batch)
         self.sampler.give_back(batch)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from sac_learner.core.batch import Batch, empty_batch
+from sac_learner.core.batch import AnyBatch
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.replay_buffer import Added, ReplayBuffer
 from sac_learner.core.replay_log import Durable
@@ -82,17 +82,16 @@ class Sampler:
         self._record = record
         self._generator = generator
         self._newest: dict[int, int] = {}  # run_id -> sequence
-        self._mailbox: SimpleQueue[TimeStep | Batch | Future[ReplayState] | None] = (
+        self._mailbox: SimpleQueue[TimeStep | AnyBatch | Future[ReplayState] | None] = (
             SimpleQueue()
         )
-        self._ready: Queue[Batch] = Queue()
+        self._ready: Queue[AnyBatch] = Queue()
         batches = [
-            empty_batch(config.batch_size, config.network)
-            for _ in range(config.batches_ahead + 1)
+            buffer.empty_batch(config.batch_size) for _ in range(config.batches_ahead + 1)
         ]
         self._is_ahead = config.batches_ahead > 0
-        self._free: list[Batch] = batches if self._is_ahead else []  # the thread's
-        self._idle: list[Batch] = [] if self._is_ahead else batches  # the learner's
+        self._free: list[AnyBatch] = batches if self._is_ahead else []  # the thread's
+        self._idle: list[AnyBatch] = [] if self._is_ahead else batches  # the learner's
         # What the random numbers were before each of the newest batches was drawn.
         self._drawn_from: deque[dict[str, Any]] = deque(maxlen=len(batches))
         self._drawn, self._taken = 0, 0  # by the thread, by the learner
@@ -144,7 +143,7 @@ class Sampler:
         self._mailbox.put(step)
         return True
 
-    def take(self, timeout_s: float) -> Batch | None:
+    def take(self, timeout_s: float) -> AnyBatch | None:
         """Return a filled batch, or nothing after `timeout_s`; give it back after use.
 
         Raises:
@@ -160,7 +159,7 @@ class Sampler:
         self._taken += 1
         return batch
 
-    def give_back(self, batch: Batch) -> None:
+    def give_back(self, batch: AnyBatch) -> None:
         """Return the memory of a batch; it is filled again, at once or when asked for."""
         if self._is_ahead:
             self._mailbox.put(batch)
@@ -203,7 +202,7 @@ class Sampler:
         except BaseException as error:  # noqa: BLE001  raised again by take()
             self._error = error
 
-    def _handle(self, item: TimeStep | Batch | Future[ReplayState]) -> None:
+    def _handle(self, item: TimeStep | AnyBatch | Future[ReplayState]) -> None:
         if isinstance(item, TimeStep):
             self._store(item)
             self.handled = Handled(item.run_id, item.sequence)

@@ -7,13 +7,12 @@ at which it ends. The same costs give the same run, on any machine.
 
 import heapq
 from collections import deque
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from sac_learner.core.architectures import ASYNC_1, ASYNC_2
-from sac_learner.core.batch import Batch
+from sac_learner.core.batch import AnyBatch
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.sac import Sac
 from sac_learner.core.update_limiter import UpdateLimiter
@@ -29,7 +28,7 @@ class Parts(NamedTuple):
     buffer: ReplayBuffer
     limiter: UpdateLimiter
     generator: np.random.Generator
-    new_batch: Callable[[], Batch]
+    batch_size: int
     learning_starts: int
 
 
@@ -37,7 +36,7 @@ class _Done(NamedTuple):
     at_s: float
     order: int  # of two ends at one instant the earlier begun comes first
     is_update: bool
-    batch: Batch
+    batch: AnyBatch
 
 
 class VirtualLearner:
@@ -51,8 +50,10 @@ class VirtualLearner:
         self.last_update_s = 0.0
         self._parts, self._costs, self._architecture = parts, costs, architecture
         self._depth = QUEUE_DEPTH if architecture == ASYNC_2 else 1
-        self._free = [parts.new_batch() for _ in range(self._depth + 2)]
-        self._ready: deque[Batch] = deque()
+        self._free = [
+            parts.buffer.empty_batch(parts.batch_size) for _ in range(self._depth + 2)
+        ]
+        self._ready: deque[AnyBatch] = deque()
         self._pending: list[_Done] = []
         self._begun = 0
         self._is_sampling = self._is_updating = False
@@ -105,12 +106,12 @@ class VirtualLearner:
         parts.limiter.observe(parts.buffer.transitions_added)
         return parts.limiter.update_due
 
-    def _drawn(self) -> Batch:
+    def _drawn(self) -> AnyBatch:
         batch = self._free.pop()
         self._parts.buffer.sample_into(batch, self._parts.generator)
         return batch
 
-    def _schedule(self, at_s: float, is_update: bool, batch: Batch) -> None:
+    def _schedule(self, at_s: float, is_update: bool, batch: AnyBatch) -> None:
         self._begun += 1
         heapq.heappush(self._pending, _Done(at_s, self._begun, is_update, batch))
 
@@ -122,7 +123,7 @@ class VirtualLearner:
             self._is_sampling = False
             self._ready.append(done.batch)
 
-    def _update(self, batch: Batch, at_s: float) -> None:
+    def _update(self, batch: AnyBatch, at_s: float) -> None:
         self._parts.sac.update(batch)
         self._free.append(batch)
         self.last_update_s = at_s

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sac_learner.core.batch import empty_batch
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.sac import Sac
@@ -135,6 +134,7 @@ class VirtualRun:
             learner.network,
             discount=learner.cycle_discount,
             n_step=learner.n_step,
+            replay_device=learner.replay_device,
         )
         self.sac = Sac(learner)
         limiter = UpdateLimiter(
@@ -147,7 +147,7 @@ class VirtualRun:
             buffer=self._buffer,
             limiter=limiter,
             generator=self._generator,
-            new_batch=lambda: empty_batch(learner.batch_size, learner.network),
+            batch_size=learner.batch_size,
             learning_starts=max(learner.learning_starts, 1),
         )
         self._learner = VirtualLearner(parts, config.costs, learner.architecture)
