@@ -135,9 +135,8 @@ class ReplayLog:
         number = segment_number(self._files[-1][0]) + 1 if self._files else 1
         path = segment_path(self._directory, number)
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(
-            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        )
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+        self._descriptor = os.open(path, flags, 0o644)
         self._files.append((path, self.durable.env_steps))
         self._length = 0
         sync_directory(self._directory)

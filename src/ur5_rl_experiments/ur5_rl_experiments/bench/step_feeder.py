@@ -28,6 +28,7 @@ class Heard:
         version: Highest policy version.
         updates: Of its newest status.
         sessions: Its lives that came to their first acknowledgement.
+        session_since_s: When the newest of them did, on the steady clock.
         statuses: Statuses heard.
         backward: What went back, and must not.
     """
@@ -37,6 +38,7 @@ class Heard:
     version: int = 0
     updates: int = 0
     sessions: int = 0
+    session_since_s: float = 0.0
     statuses: int = 0
     backward: list[str] = field(default_factory=list)
 
@@ -94,6 +96,7 @@ class StepFeeder:
         heard.env_steps = max(heard.env_steps, ack.env_steps)
         if ack.session != self._session:
             self._session = ack.session
+            heard.session_since_s = time.monotonic()
             heard.sessions += 1
 
     def _on_policy(self, policy: PolicyParameters) -> None:
