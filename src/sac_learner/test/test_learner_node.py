@@ -325,17 +325,17 @@ def test_fault_killed_it_has_all_that_it_acknowledged(neighbours, counter_enviro
     """No checkpoint came between, and the environment is gone: only the disk knows."""
     environment = counter_environment(run_id=2**63 + 1)
     neighbours.start_and_meet()
-    neighbours.spin_until(lambda: neighbours.acks)  # at once: it has nothing
+    neighbours.spin_until(lambda: neighbours.acks, 30.0)  # at once: it has nothing
     assert (neighbours.acks[0].run_id, neighbours.acks[0].sequence) == (0, 0)
     neighbours.send(message(s) for s in environment.steps(61, episode_length=99))
-    neighbours.spin_until(lambda: neighbours.acks[-1].sequence == 61)
+    neighbours.spin_until(lambda: neighbours.acks[-1].sequence == 61, 30.0)
     os.kill(neighbours.process.pid, signal.SIGKILL)
     neighbours.process.communicate()
     first = neighbours.acks[-1]
     neighbours.stop_sending()
     neighbours.acks.clear()
     neighbours.start()
-    neighbours.spin_until(lambda: neighbours.acks, 30.0)
+    neighbours.spin_until(lambda: neighbours.acks, 60.0)
     ack = neighbours.acks[0]
     assert (ack.run_id, ack.sequence, ack.env_steps) == (2**63 + 1, 61, 60)
     assert ack.session != first.session
