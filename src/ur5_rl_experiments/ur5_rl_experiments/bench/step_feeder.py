@@ -18,6 +18,11 @@ from ur5_rl_interfaces.msg import (
 from ur5_rl_ros import qos
 
 
+# DDS holds 2000. What it drops while a busy machine starts a learner for minutes never
+# arrives, and says nothing about what the learner keeps.
+MAX_UNACKNOWLEDGED = 1800
+
+
 @dataclass
 class Heard:
     """What the learner has said, over all its lives. Written by the callback thread.
@@ -80,6 +85,9 @@ class StepFeeder:
     def _send(self) -> None:
         due_s = time.monotonic()
         while not self._stop.is_set():
+            if self.sent - self.heard.acknowledged >= MAX_UNACKNOWLEDGED:
+                self._stop.wait(self._period_s)
+                continue
             self._publisher.publish(message(self._run_id, self.sent + 1))
             self.sent += 1
             due_s = max(due_s + self._period_s, time.monotonic() - 1.0)
