@@ -17,7 +17,6 @@ from ur5_rl_interfaces.msg import (
 )
 from ur5_rl_ros import qos
 
-
 # DDS holds 2000. What it drops while a busy machine starts a learner for minutes never
 # arrives, and says nothing about what the learner keeps.
 MAX_UNACKNOWLEDGED = 1800
