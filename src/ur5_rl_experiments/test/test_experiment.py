@@ -150,16 +150,3 @@ def test_a_cluster_gets_an_array_job_with_a_run_each(tmp_path, monkeypatch):
     assert given[:3] == ["--array=0-35", "--partition=gpu", "--wrap"]
     assert "experiment thesis --seeds 2 --jobs 1" in given[3]
     assert given[3].endswith("--only $SLURM_ARRAY_TASK_ID")
-
-
-def test_the_ablation_takes_one_improvement_back_at_a_time():
-    runs = experiment.runs_of(parsed("ablation", "--seeds", "1"))
-    best, *variants = runs
-    for run in variants:
-        changed = {
-            name
-            for name, value in vars(run.config.learner).items()
-            if value != getattr(best.config.learner, name)
-        }
-        assert len(changed - {"crop_rows", "crop_columns"}) <= 1
-        assert changed
