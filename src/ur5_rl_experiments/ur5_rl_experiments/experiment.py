@@ -18,6 +18,7 @@ from ur5_rl_experiments.core.run_result import RunResult
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import TASKS
 from ur5_rl_experiments.run_pool import RunPool, results
+from ur5_rl_ros.code_version import commit_at
 
 EXPERIMENTS = ("thesis", "reach", "ablation")
 EXIT_SOME_FAILED = 1
@@ -106,7 +107,7 @@ def show(found: Sequence[RunResult], folder: Path, options: argparse.Namespace) 
 
 
 def _execute(root: Path, folder: Path, runs: Sequence[Run], jobs: int) -> list[str]:
-    with RunPool(folder, jobs, _commit(root)) as pool:
+    with RunPool(folder, jobs, commit_at(root)) as pool:
         missing = pool.missing(runs)
         print(f"{len(runs)} runs, {len(missing)} to do, {jobs} at a time, in {folder}")
         return pool.execute(runs)
@@ -172,9 +173,3 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
     return value
-
-
-def _commit(root: Path) -> str:
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"
