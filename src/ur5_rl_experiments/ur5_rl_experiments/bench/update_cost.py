@@ -46,7 +46,7 @@ def _ours(config: LearnerConfig, pairs: int) -> dict[str, Any]:
     sac.update(random_batch(config))
     loss = sac.metrics()["critic_loss"]
     buffer = ReplayBuffer(STORED, config.network, discount=config.discount, n_step=1)
-    for step in _steps(config, rng):
+    for step in episode_steps(config, rng, STORED):
         buffer.add(step)
     batch = buffer.empty_batch(config.batch_size)
     sample_ms = fastest_ms(lambda: buffer.sample_into(batch, rng), 5 * pairs)
@@ -111,12 +111,14 @@ def random_batch(config: LearnerConfig) -> Batch:
     return batch
 
 
-def _steps(config: LearnerConfig, rng: np.random.Generator) -> list[TimeStep]:
-    """Return steps of one long episode, one new frame each."""
+def episode_steps(
+    config: LearnerConfig, rng: np.random.Generator, count: int
+) -> list[TimeStep]:
+    """Return so many steps of one long episode, one new frame each."""
     network = config.network
     shape = (3, network.height_px, network.width_px)
     steps = []
-    for i in range(STORED):
+    for i in range(count):
         new = tuple(range(i, i + 3)) if i == 0 else (i + 2,)
         steps.append(
             TimeStep(
