@@ -2,6 +2,7 @@
 
 import pytest
 
+from sac_learner.core.config import LearnerConfig
 from ur5_rl_experiments.core.thesis import SCALES, runs
 
 
@@ -33,6 +34,26 @@ def test_async_runs_act_every_40_ms_and_sequential_ones_as_their_work_allows():
         periods[setting, architecture] = round(1000 * run.config.period_s)
     assert {v for k, v in periods.items() if k[1] != "sequential"} == {40}
     assert [periods[s, "sequential"] for s in SCALES["full"].learners] == [80, 120, 200]
+
+
+def test_the_full_table_learns_as_table_5_3_says():
+    for run in runs(SCALES["full"], seeds=1):
+        learner, table = run.config.learner, LearnerConfig()
+        for name in ("discount", "n_step", "initial_temperature", "critic_layer_norm"):
+            assert getattr(learner, name) == getattr(table, name)
+        assert learner.cycle_discount == 0.99
+
+
+def test_in_the_small_table_returns_reach_as_far_in_seconds_whatever_the_cycle():
+    for run in runs(SCALES["small"], seeds=1):
+        learner = run.config.learner
+        assert learner.cycle_discount == pytest.approx(
+            0.97 ** (learner.action_period_s / 0.04)
+        )
+        assert (
+            learner.n_step
+            == {0.04: 3, 0.08: 2, 0.12: 1, 0.2: 1}[round(learner.action_period_s, 3)]
+        )
 
 
 def test_only_the_baseline_is_capped_at_one_update_a_step():
