@@ -64,9 +64,9 @@ def _learners(
     )
 
 
-# Table 5.1, and a version for a machine with two cores: every side of the image is 0.4 of
-# the thesis', mini-batches are a quarter of it; the costs in virtual time stay the thesis'.
-# In 30 minutes table 5.3 learns little, so the small version learns as the cpu preset does.
+# Table 5.1, and a version for a machine with two cores: each side of the image is 0.4 of
+# the thesis', mini-batches are a quarter; the costs in virtual time stay the thesis'. In
+# 30 minutes table 5.3 learns little, so the small version learns as the cpu preset does.
 # Where an image is small the third stride is 1: of where things are, feature maps below
 # 5 x 10 say little.
 _SMALL = LearnerConfig(
