@@ -46,7 +46,7 @@ def test_a_preset_gives_every_node_the_same_image(preset):
 def test_the_small_preset_fits_one_thread():
     config = load("learner_cpu.yaml")
     assert config.threads == 1
-    assert (config.height_px, config.width_px, config.batch_size) == (45, 80, 64)
+    assert (config.height_px, config.width_px, config.batch_size) == (36, 64, 128)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from ur5_rl_ros.process import EXIT_CONFIGURATION
 ARGUMENTS = {  # name: (default, description)
     "task": ("reaching", "reaching, tracking or static"),
     "policy": ("sac", "sac, servo, random or zero; only sac learns"),
-    "preset": ("cpu", "cpu (80x45) or thesis (160x90)"),
+    "preset": ("cpu", "cpu (64x36) or thesis (160x90)"),
     "architecture": ("", "sequential, async_1 or async_2; default as in the files"),
     "action_period_ms": ("0", "time between two actions; 0: as in the files"),
     "seed": ("0", "of targets, exploration, networks and sampling"),
