@@ -175,3 +175,9 @@ def test_fault_any_other_architecture_is_refused(text):
         return
     with pytest.raises(ValueError):
         admit(dataclasses.replace(encoded(), architecture=text), CONFIG, None)
+
+
+@pytest.mark.parametrize("size", [(31, 31), (36, 64), (45, 80), (180, 320)])
+def test_an_actor_starts_with_images_of_any_size_that_a_learner_takes(size):
+    policy = make_sac_policy(ActorConfig(height_px=size[0], width_px=size[1]))
+    assert policy.version == 0

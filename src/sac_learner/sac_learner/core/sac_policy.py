@@ -122,7 +122,9 @@ def make_sac_policy(config: ActorConfig) -> SacPolicy:
         network = admit(encoded, config, None)
         policy.use(network, encoded.version)
     else:
-        shape = NetworkConfig(height_px=config.height_px, width_px=config.width_px)
+        shape = NetworkConfig(  # of no policy to come: it only has to fit the image
+            height_px=config.height_px, width_px=config.width_px, strides=(2, 2, 1)
+        )
         network = prepare(PolicyNetwork(shape), config)
     noise = np.zeros(NUM_ACTIONS, np.float32)
     for _ in range(WARM_UP_CALLS):
