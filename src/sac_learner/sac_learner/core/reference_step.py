@@ -51,6 +51,7 @@ class ReferenceSac:
         reuses_features: bool = True,
     ) -> None:
         self._config, self._reuses_features = config, reuses_features
+        self.device = torch.device(config.device)
         network, norm = config.network, config.critic_layer_norm
         self.encoder, self.actor = PlainEncoder(network), Actor(network)
         self.critics = TwinCritics(network, norm)
@@ -58,8 +59,10 @@ class ReferenceSac:
         self.target_critics = TwinCritics(network, norm)
         for name, module in self.modules.items():
             module.load_state_dict(_named(tensors, f"{name}."))
-        self.log_temperature = tensors["log_temperature"].clone().requires_grad_()
-        self._generator = torch.Generator()
+            module.to(self.device)
+        temperature = tensors["log_temperature"].to(self.device, copy=True)
+        self.log_temperature = temperature.requires_grad_()
+        self._generator = torch.Generator(self.device)
         self._generator.set_state(tensors["generator"])
         self.critic_adam, self.actor_adam, self.temperature_adam = self._make_adams()
         self.updates = 0
@@ -149,7 +152,9 @@ class ReferenceSac:
 
     def _sample(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         gaussian = self.actor(latent)
-        noise = torch.randn(gaussian.mean.shape, generator=self._generator)
+        noise = torch.randn(
+            gaussian.mean.shape, generator=self._generator, device=self.device
+        )
         return squashed_sample(gaussian, noise)
 
 

@@ -5,12 +5,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from sac_learner.core.batch import Batch, empty_batch, on_device
+from sac_learner.core.batch import Batch, TensorBatch, empty_batch, on_device
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.reference_step import ReferenceSac
 from sac_learner.core.replay_buffer import ReplayBuffer
@@ -18,60 +18,103 @@ from sac_learner.core.sac import Sac
 from sac_learner.core.time_step import TimeStep
 from ur5_rl_experiments.bench.published import StackedReplay
 
-STORED = 300  # transitions; as few as this, so that 320 x 180 stacked fits small machines
+
+class Wanted(NamedTuple):
+    """What a child process measures. Crops are those of table 5.3, scaled.
+
+    Attributes:
+        kind: "ours", or else the published structure.
+        shape: Width and height of a camera frame [px].
+        batch: Transitions in a mini-batch.
+        threads: Of the numerical kernels.
+        device: Where both sides update.
+        pairs: Of updates; the fastest counts.
+        hidden: Units in a hidden layer.
+        stored: Transitions in the buffer; as few as this, so that 320 x 180 stacked fits
+            small machines.
+        product: Side of the square matrices whose product tells the machine's peak.
+    """
+
+    kind: str
+    shape: tuple[int, int]
+    batch: int
+    threads: int
+    device: str = "cpu"
+    pairs: int = 2
+    hidden: int = 1024
+    stored: int = 300
+    product: int = 1024
+
+    @property
+    def config(self) -> LearnerConfig:
+        """The learner that this describes."""
+        width, height = self.shape
+        return LearnerConfig(
+            width_px=width, height_px=height,
+            crop_rows=max(1, round(0.01 * height)),
+            crop_columns=max(1, round(0.01 * width)),
+            hidden_size=self.hidden, batch_size=self.batch, device=self.device,
+            learning_starts=1, replay_capacity=self.stored,
+        )  # fmt: skip
 
 
 def main() -> int:
-    """Measure what the one argument asks for: kind, shape, batch, device, pairs."""
-    wanted = json.loads(sys.argv[1])
-    torch.set_num_threads(wanted["threads"])
-    width, height = wanted["shape"]
-    config = LearnerConfig(
-        width_px=width,
-        height_px=height,
-        crop_rows=round(0.01 * height),
-        crop_columns=round(0.01 * width),
-        batch_size=wanted["batch"],
-        device=wanted["device"],
-        learning_starts=1,
-        replay_capacity=STORED,
-    )
-    measure = _ours if wanted["kind"] == "ours" else _plain
-    print(json.dumps(measure(config, wanted["pairs"]) | {"peak_gflop_s": peak(config)}))
+    """Measure what the one argument asks for, a `Wanted` as JSON."""
+    wanted = Wanted(**json.loads(sys.argv[1]))
+    torch.set_num_threads(wanted.threads)
+    print(json.dumps(measured(wanted)))
     return 0
 
 
-def _ours(config: LearnerConfig, pairs: int) -> dict[str, Any]:
-    sac, rng = Sac(config), np.random.default_rng(0)
+def measured(wanted: Wanted) -> dict[str, float]:
+    """Return times [ms], the first loss, and the peak of the device [GFLOP/s]."""
+    measure = _ours if wanted.kind == "ours" else _plain
+    return measure(wanted) | {"peak_gflop_s": peak(wanted.device, wanted.product)}
+
+
+def _ours(wanted: Wanted) -> dict[str, float]:
+    config, rng = wanted.config, np.random.default_rng(0)
+    sac = Sac(config)
     sac.update(random_batch(config))
     loss = sac.metrics()["critic_loss"]
-    buffer = ReplayBuffer(STORED, config.network, discount=config.discount, n_step=1)
-    for step in episode_steps(config, rng, STORED):
+    buffer = ReplayBuffer(wanted.stored, config.network, discount=config.discount)
+    for step in episode_steps(config, rng, wanted.stored):
         buffer.add(step)
     batch = buffer.empty_batch(config.batch_size)
-    sample_ms = fastest_ms(lambda: buffer.sample_into(batch, rng), 5 * pairs)
-    update_ms = fastest_ms(lambda: _twice(lambda: sac.update(batch), sac), pairs) / 2
+    sample_ms = fastest_ms(lambda: buffer.sample_into(batch, rng), 5 * wanted.pairs)
+    on_its_device = on_device(batch, sac.device)
+    update_ms = _pair_ms(lambda: sac.update(on_its_device), wanted) / 2
     return {"update_ms": update_ms, "sample_ms": sample_ms, "loss": loss}
 
 
-def _plain(config: LearnerConfig, pairs: int) -> dict[str, Any]:
-    start = Sac(replace(config, device="cpu", precision="fp32")).state()
-    plain = ReferenceSac(config, start, reuses_features=False)
-    plain.update(on_device(random_batch(config), torch.device("cpu")))
+def _plain(wanted: Wanted) -> dict[str, float]:
+    config, rng = wanted.config, np.random.default_rng(0)
+    plain = published_learner(config)
+    plain.update(on_device(random_batch(config), plain.device))
     loss = plain.losses["critic_loss"]
-    replay = StackedReplay(STORED, config.network, np.random.default_rng(0))
-    batch = replay.sample(config.batch_size)
-    sample_ms = fastest_ms(lambda: replay.sample(config.batch_size), pairs)
-    update_ms = fastest_ms(lambda: _twice(lambda: plain.update(batch)), pairs) / 2
+    replay = StackedReplay(wanted.stored, config.network, rng)
+    sample_ms = fastest_ms(lambda: replay.sample(config.batch_size), wanted.pairs)
+    batch = TensorBatch(*(t.to(plain.device) for t in replay.sample(config.batch_size)))
+    update_ms = _pair_ms(lambda: plain.update(batch), wanted) / 2
     return {"update_ms": update_ms, "sample_ms": sample_ms, "loss": loss}
 
 
-def _twice(update: Callable[[], None], sac: Sac | None = None) -> None:
-    """Take two updates: one moves actor and targets; wait for the device."""
-    update()
-    update()
-    if sac is not None:
-        sac.metrics()
+def published_learner(config: LearnerConfig) -> ReferenceSac:
+    """Return the published order of passes, with the weights that ours begins with."""
+    start = Sac(replace(config, precision="fp32")).state()
+    return ReferenceSac(config, start, reuses_features=False)
+
+
+def _pair_ms(update: Callable[[], None], wanted: Wanted) -> float:
+    """Return the time of two updates [ms]: one of them moves actor and targets."""
+
+    def pair() -> None:
+        update()
+        update()
+        if wanted.device != "cpu":
+            torch.cuda.synchronize(wanted.device)
+
+    return fastest_ms(pair, wanted.pairs)
 
 
 def fastest_ms(action: Callable[[], object], repeats: int) -> float:
@@ -85,10 +128,9 @@ def fastest_ms(action: Callable[[], object], repeats: int) -> float:
     return 1e3 * min(times)
 
 
-def peak(config: LearnerConfig) -> float:
-    """Return what a large bf16 matrix product reaches on the device [GFLOP/s]."""
-    size = 1024 if config.device == "cpu" else 8192
-    a = torch.randn(size, size, device=config.device, dtype=torch.bfloat16)
+def peak(device: str, size: int) -> float:
+    """Return what a bf16 product of square matrices reaches on the device [GFLOP/s]."""
+    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
 
     def multiply() -> float:
         return (a @ a)[0, 0].item()  # waits for the device
