@@ -16,7 +16,7 @@ from sac_learner.core.networks import NetworkConfig, PolicyNetwork, initialise_
 from sac_learner.core.observation import Observation
 from sac_learner.core.parameters import EncodedPolicy, encode_policy, parameters_of
 from sac_learner.core.policies import RandomPolicy, make_policy
-from sac_learner.core.sac_policy import SacPolicy, admit
+from sac_learner.core.sac_policy import SacPolicy, admit, make_sac_policy
 
 SHAPE = NetworkConfig(height_px=45, width_px=80, hidden_size=16)
 CONFIG = ActorConfig(height_px=45, width_px=80, seed=3)

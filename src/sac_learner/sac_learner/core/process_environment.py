@@ -24,10 +24,10 @@ def is_tuned(environment: Mapping[str, str]) -> bool:
 
 
 def restart_with_allocator(arguments: Sequence[str]) -> None:
-    """Replace this process by `python arguments...` with the variables, unless it has them.
+    """Replace this process by `python arguments...` with the variables, if it has none.
 
     For programs of their own; the graph sets them for its processes. They are read when a
-    process starts, so call it before any work is done: it returns only where they are set.
+    process starts: call it before any work is done. It returns only where they are set.
 
     Raises:
         OSError: the interpreter cannot be started again.
