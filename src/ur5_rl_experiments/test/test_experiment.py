@@ -16,6 +16,7 @@ from sac_learner.core.checkpoint import read_policy
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.parameters import decode_policy
 from ur5_rl_experiments import commands, experiment
+from ur5_rl_experiments.core.origin import Origin, origin_of
 from ur5_rl_experiments.core.run_result import to_json
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import RunConfig
@@ -150,3 +151,12 @@ def test_a_cluster_gets_an_array_job_with_a_run_each(tmp_path, monkeypatch):
     assert given[:3] == ["--array=0-35", "--partition=gpu", "--wrap"]
     assert "experiment thesis --seeds 2 --jobs 1" in given[3]
     assert given[3].endswith("--only $SLURM_ARRAY_TASK_ID")
+
+
+def test_the_policy_of_a_run_says_what_it_learnt_from(tmp_path):
+    """`./ur5rl eval` takes a run's folder as it is."""
+    tracking = tiny("t", task="tracking")
+    with RunPool(tmp_path, 1, "abc") as pool:
+        assert pool.execute([tracking]) == []
+    (checkpoint,) = (tmp_path / "t__0" / "checkpoints").iterdir()
+    assert origin_of(checkpoint) == Origin("tracking", 0.04)

@@ -20,7 +20,7 @@ from ur5_rl_experiments.core.run_result import RunResult, config_to_json, result
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.worker import RESULT
 
-SPECIFICATION = "run.json"
+SPECIFICATION = "specification.json"
 LOG = "log.txt"
 
 
