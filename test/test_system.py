@@ -47,8 +47,8 @@ def test_a_learner_learns_from_every_transition_and_resumes(start, tmp_path):
     assert report["transitions"]["stored"] == report["transitions"]["sent"] > 100
     assert report["updates"] > 0
     assert any((run.run_dir / "checkpoints").iterdir())
-    again = start("sim", "--resume", str(run.run_dir), "--episodes", "1")
-    assert again.finish(timeout_s=60.0) == 0, again.output
+    again = start("sim", "--resume", str(run.run_dir), "--episodes", "3")
+    assert again.finish(timeout_s=120.0) == 0, again.output
     resumed = json.loads((run.run_dir / "report.json").read_text())
     assert resumed["env_steps"] > report["env_steps"]
     assert resumed["updates"] >= report["updates"]
