@@ -119,7 +119,7 @@ def _draw_curves(groups: Groups, names: Sequence[str], path: Path) -> Path:
             ax.set_title(f"{task.capitalize()}, {LABELS[setting]}", fontsize=10)
             ax.set_xlabel("time [min]")
         axes[row][0].set_ylabel("return per episode")
-    axes[0][0].legend(fontsize=8, loc="upper left")
+    axes[0][0].legend(fontsize=8, loc="best")
     return _saved(figure, path)
 
 
