@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import torch
 
 from ur5_rl_bringup.core.report import write_json
@@ -31,6 +30,7 @@ from ur5_rl_experiments.core.costs import THESIS_COSTS
 from ur5_rl_experiments.core.evaluation import evaluation_episodes, run_episode
 from ur5_rl_experiments.pictures import save_pictures
 from ur5_sim.core.observer import Observer
+from ur5_sim.core.one_core import use_one_core
 from ur5_sim.core.world import World
 
 EXIT_INCOMPLETE = 2
@@ -45,7 +45,7 @@ def main(root: Path, words: Sequence[str]) -> int:  # noqa: ARG001  as every com
     """
     options = _parser().parse_args(words)
     episodes = evaluation_episodes(options.episodes)
-    cv2.setNumThreads(1)  # the same numbers on every machine, and faster so
+    use_one_core()  # the same numbers on every machine, and faster so
     torch.set_num_threads(1)
     checkpoints, problems = _learned(options.checkpoints)
     if problems:
