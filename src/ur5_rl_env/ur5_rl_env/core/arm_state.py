@@ -23,12 +23,13 @@ class ArmState(IntEnum):
     DISCONNECTED = 0
     CONNECTING = 1
     IDLE = 2
-    MOVING = 3
-    MOVING_TO_START = 4
-    STALE = 5
-    PROTECTIVE_STOP = 6
-    EMERGENCY_STOP = 7
-    FAULT = 8
+    ARMED = 3
+    MOVING = 4
+    MOVING_TO_START = 5
+    STALE = 6
+    PROTECTIVE_STOP = 7
+    EMERGENCY_STOP = 8
+    FAULT = 9
 
 
 FAULT_STATES = (ArmState.PROTECTIVE_STOP, ArmState.EMERGENCY_STOP, ArmState.FAULT)
