@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -31,6 +32,101 @@ from ur5_rl_ros.process import Stop, spinning_in_background
 
 HEIGHT, WIDTH = 9, 16
 SETTINGS = {"height_px": HEIGHT, "width_px": WIDTH, "episode_s": 0.4}
+RED = (0, 0, 255)
+
+
+def picture(number):
+    """Return an image, grey by its number, with a red target in a corner."""
+    image = np.full((HEIGHT, WIDTH, 3), number % 256, np.uint8)
+    image[-2:, -2:] = RED
+    return image
+
+
+def living(number, now):
+    """Return what a camera that works publishes as its image of that number."""
+    msg = cv2_to_imgmsg(picture(number), "bgr8")
+    msg.header.stamp = now.to_msg()
+    return msg
+
+
+def frozen(_number, now):
+    return living(7, now)
+
+
+def too_small(number, now):
+    msg = cv2_to_imgmsg(picture(number)[1:], "bgr8")
+    msg.header.stamp = now.to_msg()
+    return msg
+
+
+def in_another_encoding(number, now):
+    msg = living(number, now)
+    msg.encoding = "32FC1"
+    return msg
+
+
+def without_its_last_bytes(number, now):
+    msg = living(number, now)
+    msg.data = msg.data[:-5]
+    return msg
+
+
+def slow(number, now):
+    return living(number, now) if number % 10 == 0 else None
+
+
+def late(number, now):
+    return living(number, now - Duration(seconds=0.1))
+
+
+def dark(number, now):
+    msg = cv2_to_imgmsg(np.full((HEIGHT, WIDTH, 3), number % 9, np.uint8), "bgr8")
+    msg.header.stamp = now.to_msg()
+    return msg
+
+
+def at_rest(now):
+    """Return what a driver that works publishes."""
+    joints = JointState(name=JOINT_NAMES, position=START_POSE_RAD, velocity=[0.0] * 6)
+    joints.header.stamp = now.to_msg()
+    return joints
+
+
+def not_a_number(now):
+    joints = at_rest(now)
+    joints.position[2] = np.nan
+    return joints
+
+
+def wrong_names(now):
+    joints = at_rest(now)
+    joints.name = [f"axis_{k}" for k in range(6)]
+    return joints
+
+
+def named_twice(now):
+    joints = at_rest(now)
+    joints.name, joints.position = [*joints.name, "elbow_joint"], [0.0] * 7
+    joints.velocity = [0.0] * 7
+    return joints
+
+
+def wrong_length(now):
+    joints = at_rest(now)
+    joints.position = joints.position[:5]
+    return joints
+
+
+def absurd(now):
+    joints = at_rest(now)
+    joints.position[0] = 1e300
+    return joints
+
+
+def no_instant(now):
+    joints = at_rest(now)
+    joints.header.stamp.nanosec = 2**32 - 1
+    return joints
 
 
 class Neighbours(Node):
@@ -58,6 +154,7 @@ class Neighbours(Node):
         self.create_timer(0.008, self._sense)
         self.create_timer(0.04, self._see)
         self._images_sent = 0
+        self.camera, self.driver = living, at_rest
         self.learner_s = 0.0  # it takes for one time step
         self._turn, self._turns = LearnerTurn(), None
         self._turn_due_s = None
@@ -105,11 +202,8 @@ class Neighbours(Node):
 
     def _sense(self):
         self._learn()
-        stamp = self.get_clock().now().to_msg()
-        joints = JointState(name=JOINT_NAMES, position=START_POSE_RAD, velocity=[0.0] * 6)
-        joints.header.stamp = stamp
         if self.alive["arm"]:
-            self._joints.publish(joints)
+            self._joints.publish(self.driver(self.get_clock().now()))
             self._arm.publish(ArmStatus(state=ArmStatus.IDLE))
         if self.alive["display"]:
             self._target.publish(TargetState())
@@ -118,10 +212,9 @@ class Neighbours(Node):
         if not self.alive["camera"]:
             return
         self._images_sent += 1
-        image = np.full((HEIGHT, WIDTH, 3), self._images_sent % 256, np.uint8)
-        msg = cv2_to_imgmsg(image, "bgr8")
-        msg.header.stamp = self.get_clock().now().to_msg()
-        self._images.publish(msg)
+        msg = self.camera(self._images_sent, self.get_clock().now())
+        if msg is not None:
+            self._images.publish(msg)
 
 
 @contextmanager
@@ -227,6 +320,94 @@ def test_fault_a_neighbour_that_dies_ends_the_episode_by_name(
         assert not neighbours.transitions[-1].is_last  # cut off, not truncated
         neighbours.alive[who] = True
         spin_until(lambda: neighbours.transitions[-1].episode >= 2)
+
+
+@pytest.mark.parametrize(
+    ("camera", "end"),
+    [
+        (frozen, "camera is frozen: 5 equal images in a row"),
+        (
+            too_small,
+            "image_raw has been silent for more than 0.2 s (refused: image has sh",
+        ),
+        (in_another_encoding, "(refused: encoding must be one of"),
+        (without_its_last_bytes, "(refused: image of 427 bytes does not hold 9 rows"),
+        (slow, "image_raw has been silent for more than 0.2 s"),
+        (late, "s apart, at most 0.05 s expected, for 25 ticks in a row"),
+    ],
+)
+def test_fault_a_camera_that_goes_wrong_ends_the_episode_by_name_and_may_come_back(
+    ros, neighbours, spin_until, camera, end
+):
+    with running_env(ros.context, episode_s=30.0):
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        before = neighbours.transitions[-1].step
+        neighbours.camera = camera
+        spin_until(lambda: neighbours.summaries)
+        assert end in neighbours.summaries[0].end
+        assert neighbours.summaries[0].steps - before < (30 if camera is late else 12)
+        assert not neighbours.transitions[-1].is_last  # cut off, not truncated
+        neighbours.camera = living
+        spin_until(lambda: neighbours.transitions[-1].episode >= 2)
+
+
+@pytest.mark.parametrize(
+    ("driver", "reason"),
+    [
+        (not_a_number, "q must be 6 finite numbers"),
+        (wrong_names, "joint_states lacks ['elbow_joint'"),
+        (named_twice, "joint_states names a joint twice"),
+        (wrong_length, "joint_states lacks a position"),
+        (absurd, "q must lie in +-12.6"),
+        (no_instant, "nanosec of a stamp must be < 1e9"),
+    ],
+)
+def test_fault_joint_states_that_cannot_be_are_refused_by_name_and_counted(
+    ros, neighbours, spin_until, driver, reason
+):
+    with running_env(ros.context, episode_s=30.0) as env:
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        neighbours.driver = driver
+        spin_until(lambda: neighbours.summaries)
+        end = neighbours.summaries[0].end
+        assert (
+            f"joint_states has been silent for more than 0.15 s (refused: {reason}" in end
+        )
+        assert env._inputs.refused > 10
+        neighbours.driver = at_rest
+        spin_until(lambda: neighbours.transitions[-1].episode >= 2)
+        assert env._inputs.fault() == ""
+
+
+def test_fault_no_episode_begins_while_the_target_is_not_seen(
+    ros, neighbours, spin_until
+):
+    neighbours.camera = dark
+    words = "the target is not seen: 0 red pixels, at least 1 expected"
+    with running_env(ros.context):
+        spin_until(lambda: any(words in said for _, said in neighbours.statuses))
+        spin_until(lambda: len(neighbours.reset_episodes) >= 2)  # it tries again
+        assert not neighbours.observations
+        assert not neighbours.transitions
+        neighbours.camera = living
+        spin_until(lambda: neighbours.summaries)
+    assert neighbours.summaries[0].end == "time_limit"
+    assert neighbours.summaries[0].first_mask_px == 4.0
+
+
+def test_a_target_out_of_sight_during_an_episode_is_no_fault(ros, neighbours, spin_until):
+    with running_env(ros.context):
+        spin_until(lambda: neighbours.transitions)
+        neighbours.camera = dark
+        spin_until(lambda: neighbours.summaries)
+    assert neighbours.summaries[0].end == "time_limit"
+    assert neighbours.summaries[0].last_mask_px == 0.0
+
+
+def test_without_a_display_no_target_is_needed(ros, neighbours, spin_until):
+    neighbours.camera = dark
+    with running_env(ros.context, min_mask_px=0.0):
+        spin_until(lambda: neighbours.summaries)
 
 
 def test_it_says_what_it_waits_for(ros, neighbours, spin_until):

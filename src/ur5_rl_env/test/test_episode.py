@@ -1,5 +1,7 @@
 """An episode from snapshots and answers alone: no clock, no ROS."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -100,8 +102,8 @@ def test_fault_a_silent_actor_is_noticed_after_three_observations():
     silent = []
     for _ in range(3):
         running.begin_step(snapshot(), None)
-        silent.append(running.actor_is_silent)
-    assert silent == [False, False, True]
+        silent.append(running.fault)
+    assert silent == ["", "", "actor does not answer"]
 
 
 def test_one_answer_ends_the_silence():
@@ -111,7 +113,7 @@ def test_one_answer_ends_the_silence():
     advance(running)
     advance(running, answer=answer(7, 2))
     advance(running)
-    assert not running.actor_is_silent
+    assert running.fault == ""
 
 
 def test_the_time_limit_is_the_last_step_and_not_terminal():
@@ -143,6 +145,46 @@ def test_fault_joint_sample_and_image_too_far_apart_are_counted():
     advance(running, snapshot=snapshot(joints_ms=100, frame_ms=30))
     advance(running, snapshot=snapshot(joints_ms=30, frame_ms=100))  # from the future
     assert running.record.synchronisation_misses == 2
+    assert running.fault == ""
+
+
+def ticks(running, offsets_ms):
+    """Advance once for each distance of joint sample and image; return the faults."""
+    faults = []
+    for offset_ms in offsets_ms:
+        seen = snapshot(joints_ms=100_000 + offset_ms, frame_ms=100_000)
+        running.begin_step(seen, answer(7, running.step))
+        faults.append(running.fault)
+    return faults
+
+
+def test_fault_a_camera_that_stays_late_ends_the_episode_by_name():
+    """An image of 100 ms ago does not show where the arm is: the reward would lie."""
+    faults = ticks(episode(), [100] * 25)
+    assert faults[:24] == [""] * 24
+    assert "joint sample and image are 0.100 s apart" in faults[24]
+    assert "25 ticks in a row" in faults[24]
+
+
+@pytest.mark.parametrize("jump_ms", [-30_000, 30_000])
+def test_fault_a_jump_of_the_wall_clock_is_a_few_misses_and_heals(jump_ms):
+    """The joints' stamps jump first; the next image has the new time too."""
+    running = episode()
+    assert ticks(running, [0] * 30 + [jump_ms] * 2 + [0] * 30) == [""] * 62
+    assert running.record.synchronisation_misses == 2
+
+
+def test_distant_stamps_can_be_counted_alone():
+    patient = Episode(replace(CONFIG, max_synchronisation_misses=0), None, number=7)
+    assert ticks(patient, [100] * 60) == [""] * 60
+    assert patient.record.synchronisation_misses == 60
+
+
+@pytest.mark.parametrize("name", ["policy_age_s", "observation_to_command_ms"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+def test_fault_an_answer_with_an_impossible_time_is_refused(name, bad):
+    with pytest.raises(ValueError, match=f"{name} must be finite and >= 0"):
+        answer(7, 0, **{name: bad})
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1.01, -2.0])
@@ -180,6 +222,10 @@ def test_recorded_actions_are_those_that_were_executed(late):
         ("image_margin_s", -0.001),
         ("kernel", "gauss"),
         ("vision_clip", -1.0),
+        ("max_equal_images", 1),
+        ("max_equal_images", -2),
+        ("max_synchronisation_misses", -1),
+        ("min_mask_px", float("inf")),
     ],
 )
 def test_fault_a_bad_parameter_is_named(name, value):
@@ -192,6 +238,14 @@ def test_fault_a_bad_parameter_is_named(name, value):
 )
 def test_steps_per_episode_as_in_the_thesis(period_s, steps):
     assert EnvConfig(action_period_s=period_s).steps_per_episode == steps
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "pixels"),
+    [(90, 160, 10), (45, 80, 3), (36, 64, 2), (180, 320, 40)],
+)
+def test_the_least_target_goes_with_the_area_of_the_image(height, width, pixels):
+    assert EnvConfig(height_px=height, width_px=width).min_mask == pixels
 
 
 def test_a_wait_for_the_learner_is_listed_and_no_wait_is_not():

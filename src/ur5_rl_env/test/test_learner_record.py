@@ -1,5 +1,7 @@
 """What env_node counts of the learner's acknowledgements, on real rclpy."""
 
+from unittest.mock import Mock
+
 import pytest
 import rclpy
 
@@ -23,27 +25,41 @@ def acks(ros):
 
 def test_what_was_not_acknowledged_is_counted(acks, spin_until):
     record, publisher = acks
-    assert record.unacknowledged(sent=7) == 0  # nobody learns: nothing is missing
+    record.on_send(7)
+    assert record.unacknowledged == 0  # nobody learns: nothing is missing
     publisher.publish(TransitionAck())  # a learner that has nothing
-    spin_until(lambda: record.unacknowledged(sent=7) == 7)
+    spin_until(lambda: record.unacknowledged == 7)
     publisher.publish(TransitionAck(run_id=RUN, sequence=5))
-    spin_until(lambda: record.unacknowledged(sent=7) == 2)
+    spin_until(lambda: record.unacknowledged == 2)
 
 
 @pytest.mark.parametrize(
     "ack", [{"run_id": RUN + 1, "sequence": 9}, {"run_id": RUN, "sequence": 3}, {}]
 )
 def test_fault_an_ack_of_another_run_or_an_old_one_takes_nothing_back(ack):
-    record = LearnerRecord.__new__(LearnerRecord)
-    record._run_id, record._has_learner, record._sequence = RUN, False, 5
+    record = LearnerRecord(Mock(), RUN)
+    record.on_send(7)
+    record.on_ack(TransitionAck(run_id=RUN, sequence=5))
     record.on_ack(TransitionAck(**ack))
-    assert record.unacknowledged(sent=7) == 2
+    assert (record.unacknowledged, record.refused) == (2, 0)
+
+
+def test_fault_an_ack_of_what_was_never_sent_is_refused():
+    record = LearnerRecord(Mock(), RUN)
+    record.on_send(7)
+    record.on_ack(TransitionAck(run_id=RUN, sequence=5))
+    record.on_ack(TransitionAck(run_id=RUN, sequence=2**64 - 1))
+    assert (record.unacknowledged, record.refused) == (2, 1)
 
 
 def test_fault_a_learner_away_for_too_long_is_told(acks, spin_until):
     record, publisher = acks
-    assert record.out_of_reach(sent=DEPTH + 10) == 0
+    record.on_send(DEPTH + 10)
+    assert record.out_of_reach == 0
+    record.on_send(5)
     publisher.publish(TransitionAck(run_id=RUN, sequence=4))
-    spin_until(lambda: record.unacknowledged(sent=5) == 1)
-    assert record.out_of_reach(sent=DEPTH + 4) == 0  # DDS still holds them
-    assert record.out_of_reach(sent=DEPTH + 10) == 6
+    spin_until(lambda: record.unacknowledged == 1)
+    record.on_send(DEPTH + 4)
+    assert record.out_of_reach == 0  # DDS still holds them
+    record.on_send(DEPTH + 10)
+    assert record.out_of_reach == 6

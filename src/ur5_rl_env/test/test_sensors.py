@@ -1,5 +1,7 @@
 """Freshness of inputs, to the millisecond and without waiting."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from ur5_rl_env.core.rate import Rate
 from ur5_rl_env.core.sensors import Frame, JointSample, Sensors
 
 MS = 1_000_000
+RED = (0, 0, 200)
 CONFIG = EnvConfig(
     height_px=9,
     width_px=16,
@@ -17,8 +20,8 @@ CONFIG = EnvConfig(
 )
 
 
-def frame(number, arrival_ms, shape=(9, 16, 3)):
-    image = np.zeros(shape, np.uint8)
+def frame(number, arrival_ms, shape=(9, 16, 3), level=None):
+    image = np.full(shape, number if level is None else level, np.uint8)
     return Frame(number, arrival_ms * MS, arrival_ms * MS, image, image)
 
 
@@ -100,6 +103,65 @@ def test_fault_an_image_of_another_size_is_refused_and_not_kept():
 def test_fault_a_joint_sample_that_is_not_finite_is_refused(bad):
     with pytest.raises(ValueError, match="q must be 6 finite numbers"):
         joints(100, q=bad)
+
+
+def test_fault_a_joint_sample_that_no_arm_can_have_is_refused():
+    with pytest.raises(ValueError, match=r"q must lie in \+-12.6, got \[1.e\+300"):
+        joints(100, q=1e300)
+    with pytest.raises(ValueError, match=r"qd must lie in \+-20"):
+        JointSample(0, 0, np.zeros(6), np.full(6, -21.0))
+
+
+def test_fault_a_camera_frozen_on_one_image_is_named_within_five_and_heals():
+    newest = sensors()
+    said = []
+    for number in range(4, 10):
+        newest.on_frame(frame(number, 100, level=77))
+        said.append(newest.fault(100 * MS))
+    assert said[:4] == [""] * 4
+    assert said[4:] == ["camera is frozen: 5 equal images in a row"] * 2
+    newest.on_frame(frame(10, 100, level=78))
+    assert newest.fault(100 * MS) == ""
+
+
+def test_a_camera_without_noise_may_repeat_itself_where_that_is_asked_for():
+    newest = Sensors(replace(CONFIG, max_equal_images=0))
+    newest.on_joint_sample(joints(100))
+    newest.on_target(100 * MS)
+    for number in range(20):
+        newest.on_frame(frame(number, 100, level=77))
+    assert newest.fault(100 * MS) == ""
+
+
+@pytest.mark.parametrize(
+    ("red_px", "words"), [(0, "0 red pixels, at least 3 expected"), (2, "2 red"), (3, "")]
+)
+def test_fault_a_target_that_is_not_seen_is_told_with_numbers(red_px, words):
+    newest = Sensors(replace(CONFIG, min_mask_px=300.0))
+    dark = frame(1, 100)
+    dark.image.reshape(-1, 3)[:red_px] = RED
+    newest.on_frame(dark)
+    fault = newest.exposure_fault()
+    assert words in fault if words else fault == ""
+
+
+def test_no_target_is_needed_where_that_is_asked_for():
+    newest = Sensors(replace(CONFIG, min_mask_px=0.0))
+    newest.on_frame(frame(1, 100))
+    assert newest.exposure_fault() == ""
+
+
+def test_fault_stamps_of_any_time_leave_the_ages_alone():
+    """A wall clock that jumps moves stamps; freshness is told by arrivals."""
+    newest = sensors()
+    for jump_s in (-30, 30, -(2**31), 2**31 - 1):
+        stamp_ns = jump_s * 1_000_000_000
+        still = np.zeros(6)
+        newest.on_joint_sample(JointSample(stamp_ns, 100 * MS, still, still))
+        assert newest.fault(100 * MS) == ""
+        assert newest.snapshot().offset_s == pytest.approx(abs(jump_s), abs=0.2)
+    newest.on_joint_sample(joints(100))
+    assert newest.snapshot().offset_s == 0.0
 
 
 def test_rate_counts_intervals_in_the_window():

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ur5_rl_env.core.reward import RewardConfig
 from ur5_rl_env.core.task import ACTION_PERIOD_S, EPISODE_S, MAX_JOINT_SPEED_RAD_S
 
+REFERENCE_AREA_PX = 160 * 90
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvConfig:
@@ -19,7 +21,13 @@ class EnvConfig:
         max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
         synchronisation_tolerance_s: Stamps of joint sample and image further apart than
             this are counted as a synchronisation miss.
+        max_synchronisation_misses: This many misses in a row end the episode: a slower
+            camera needs a wider tolerance; 0 = they are counted alone.
         max_image_age_s: No newer image for this long ends the episode.
+        max_equal_images: This many equal images in a row are a frozen camera, which ends
+            the episode; 0 = they are not compared (a camera without noise, say).
+        min_mask_px: No episode begins with fewer red pixels in sight, at 160 x 90 px;
+            the area of the image scales it; 0 = none are needed.
         max_joint_state_age_s: No newer joint sample for this long ends the episode.
         max_target_age_s: The display silent for this long ends the episode; 0 = the
             target is not watched (a printed dot, say).
@@ -44,7 +52,10 @@ class EnvConfig:
     width_px: int = 160
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
     synchronisation_tolerance_s: float = 0.05
+    max_synchronisation_misses: int = 25
     max_image_age_s: float = 0.2
+    max_equal_images: int = 5
+    min_mask_px: float = 10.0
     max_joint_state_age_s: float = 0.15
     max_target_age_s: float = 0.5
     max_missed_actions: int = 3
@@ -67,6 +78,7 @@ class EnvConfig:
             "vision_scale",
         }
         may_be_zero |= {"reference_period_s", "max_auto_recoveries"}
+        may_be_zero |= {"max_synchronisation_misses", "max_equal_images", "min_mask_px"}
         for name, value in vars(self).items():
             if isinstance(value, str | bool):
                 continue
@@ -74,6 +86,8 @@ class EnvConfig:
                 raise ValueError(f"{name} must be finite and positive, got {value}")
             if value < 0:
                 raise ValueError(f"{name} must not be negative, got {value}")
+        if self.max_equal_images == 1:
+            raise ValueError("max_equal_images must be 0 or at least 2, got 1")
         if self.episode_s < self.action_period_s:
             raise ValueError(
                 f"episode_s ({self.episode_s}) is shorter than one "
@@ -85,6 +99,12 @@ class EnvConfig:
     def steps_per_episode(self) -> int:
         """Transitions of an episode that nothing cuts short."""
         return int(self.episode_s / self.action_period_s + 1e-9)
+
+    @property
+    def min_mask(self) -> int:
+        """Red pixels that an image of this size must show before an episode [px]."""
+        area = self.height_px * self.width_px / REFERENCE_AREA_PX
+        return math.ceil(self.min_mask_px * area)
 
     def reward(self) -> RewardConfig:
         """Return the reward's part of this configuration."""

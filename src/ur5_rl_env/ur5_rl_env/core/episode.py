@@ -1,5 +1,6 @@
 """One episode: snapshots and answers in, time steps and a summary out. Reads no clock."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +31,10 @@ class Answer:
             raise ValueError(f"action must be 5 finite numbers, got {self.action}")
         if np.abs(self.action).max() > 1.0:
             raise ValueError(f"action must lie in [-1, 1], got {self.action}")
+        for name in ("policy_age_s", "observation_to_command_ms"):
+            value = getattr(self, name)
+            if not 0.0 <= value < math.inf:  # also refuses NaN
+                raise ValueError(f"{name} must be finite and >= 0, got {value}")
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Episode:
         self._step = -1
         self._executed = np.zeros(NUM_ACTIONS, np.float32)
         self._missed_in_a_row = 0
+        self._apart_in_a_row = 0
         self._newest_sent = 0
 
     @property
@@ -98,9 +104,18 @@ class Episode:
         return self._step >= self._config.steps_per_episode
 
     @property
-    def actor_is_silent(self) -> bool:
-        """Whether too many observations in a row went without an answer."""
-        return self._missed_in_a_row >= self._config.max_missed_actions
+    def fault(self) -> str:
+        """Return why the episode must not go on; "" if it may."""
+        config = self._config
+        if self._missed_in_a_row >= config.max_missed_actions:
+            return "actor does not answer"
+        if 0 < config.max_synchronisation_misses <= self._apart_in_a_row:
+            return (
+                f"joint sample and image are {self._snapshot.offset_s:.3f} s apart, at "
+                f"most {config.synchronisation_tolerance_s} s expected, for "
+                f"{self._apart_in_a_row} ticks in a row (a slow camera?)"
+            )
+        return ""
 
     def begin_step(self, snapshot: Snapshot, answer: Answer | None) -> None:
         """Advance to the next observation; `answer` is the newest one that arrived."""
@@ -108,8 +123,9 @@ class Episode:
             self._take(answer)
         self._step += 1
         self._snapshot = snapshot
-        if snapshot.offset_s > self._config.synchronisation_tolerance_s:
-            self.record.synchronisation_misses += 1
+        is_apart = snapshot.offset_s > self._config.synchronisation_tolerance_s
+        self.record.synchronisation_misses += is_apart
+        self._apart_in_a_row = self._apart_in_a_row + 1 if is_apart else 0
 
     def proprioception(self) -> NDArray[np.float32]:
         """Return what the policy is told beside the images, shape (15,)."""

@@ -21,10 +21,18 @@ class FrozenDetector:
 
         Keeps a reference to `image`: its bytes must not change.
         """
-        is_same = self._previous is not None and np.array_equal(image, self._previous)
+        is_same = self._previous is not None and _are_equal(image, self._previous)
         self._equal = self._equal + 1 if is_same else 1
         self._previous = image
         return 0 < self._limit <= self._equal
+
+
+def _are_equal(image: Image, other: Image) -> bool:
+    """Compare one row first: two images of a living camera differ in it already."""
+    if image.shape != other.shape:
+        return False
+    middle = len(image) // 2
+    return np.array_equal(image[middle], other[middle]) and np.array_equal(image, other)
 
 
 def fitted(image: Image, height: int, width: int) -> Image:

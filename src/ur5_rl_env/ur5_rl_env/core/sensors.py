@@ -1,14 +1,20 @@
 """The newest joint sample and images, and whether they may be used together."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ur5_rl_env.core.env_config import EnvConfig
+from ur5_rl_env.core.frame_health import FrozenDetector
+from ur5_rl_env.core.reward import mask_pixels
 from ur5_rl_env.core.task import NUM_JOINTS, STACK_FRAMES
 
 NANOSECONDS = 1_000_000_000
+# Beyond these no UR joint can be: what says so is no joint state of a UR.
+MAX_POSITION_RAD = 4.0 * math.pi
+MAX_SPEED_RAD_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,14 @@ class JointSample:
     qd: NDArray[np.float64]  # [rad/s], shape (6,)
 
     def __post_init__(self) -> None:
-        for name, values in (("q", self.q), ("qd", self.qd)):
+        for name, values, bound in (
+            ("q", self.q, MAX_POSITION_RAD),
+            ("qd", self.qd, MAX_SPEED_RAD_S),
+        ):
             if values.shape != (NUM_JOINTS,) or not np.isfinite(values).all():
                 raise ValueError(f"{name} must be 6 finite numbers, got {values}")
+            if np.abs(values).max() > bound:
+                raise ValueError(f"{name} must lie in +-{bound:.3g}, got {values}")
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,8 @@ class Sensors:
         self._joints: JointSample | None = None
         self._frames: tuple[Frame, ...] = ()
         self._target_arrival_ns: int | None = None
+        self._frozen_detector = FrozenDetector(config.max_equal_images)
+        self._is_frozen = False
 
     def on_joint_sample(self, sample: JointSample) -> None:
         self._joints = sample
@@ -70,6 +83,7 @@ class Sensors:
         expected = (self._config.height_px, self._config.width_px, 3)
         if frame.image.shape != expected:
             raise ValueError(f"image has shape {frame.image.shape}, expected {expected}")
+        self._is_frozen = self._frozen_detector.is_frozen(frame.image)
         self._frames = (*self._frames[1 - STACK_FRAMES :], frame)
 
     def on_target(self, arrival_ns: int) -> None:
@@ -99,7 +113,24 @@ class Sensors:
                 return f"{topic} has been silent for more than {limit_s} s"
         if len(self._frames) < STACK_FRAMES:
             return f"image_raw has given {len(self._frames)} of {STACK_FRAMES} images"
+        if self._is_frozen:
+            return f"camera is frozen: {config.max_equal_images} equal images in a row"
         return ""
+
+    def exposure_fault(self) -> str:
+        """Return why no episode may begin with the newest image; "" if one may.
+
+        For images of the start pose, from which the whole screen is in sight: during an
+        episode the arm may well look away from the target.
+        """
+        frame, wanted = self.newest_frame, self._config.min_mask
+        seen = mask_pixels(frame.image) if frame is not None and wanted else wanted
+        if seen >= wanted:
+            return ""
+        return (
+            f"the target is not seen: {seen} red pixels, at least {wanted} expected "
+            "(exposure? lens cap? display?)"
+        )
 
     def snapshot(self) -> Snapshot:
         """Return the newest joint sample and images; call it where `fault` is "".

@@ -29,6 +29,14 @@ SERIES = (
 
 
 def stamp_ns(stamp) -> int:
+    """Return the instant of a stamp [ns].
+
+    Raises:
+        ValueError: its nanoseconds are a second or more: no instant at all.
+
+    """
+    if stamp.nanosec >= NANOSECONDS:
+        raise ValueError(f"nanosec of a stamp must be < 1e9, got {stamp.nanosec}")
     return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
@@ -46,6 +54,8 @@ def joint_sample(msg: JointState, arrival_ns: int) -> JointSample:
     names = tuple(msg.name)
     if missing := sorted(set(JOINT_NAMES) - set(names)):
         raise ValueError(f"joint_states lacks {missing}")
+    if len(set(names)) != len(names):
+        raise ValueError(f"joint_states names a joint twice: {list(names)}")
     if not len(names) == len(msg.position) == len(msg.velocity):
         raise ValueError("joint_states lacks a position or a velocity")
     q, qd = np.array(msg.position), np.array(msg.velocity)

@@ -20,6 +20,7 @@ READY_STATES = (
     ArmStatus.STALE,
 )
 ARM_SILENCE_NS = NANOSECONDS
+MAX_WORDS = 300  # characters of what others say that are passed on
 
 
 class EnvInputs:
@@ -44,7 +45,7 @@ class EnvInputs:
         self._run_id = run_id
         self._arm: ArmStatus | None = None
         self._arm_arrival_ns = 0
-        self._last_refusal = ""
+        self._refusals: dict[str, str] = {}  # topic -> why, since its last good message
         self._log = node.get_logger()
         listen = node.create_subscription
         listen(JointState, "joint_states", self.on_joint_state, qos.SENSOR)
@@ -58,8 +59,9 @@ class EnvInputs:
         self.joint_state_rate.count(arrival_ns)
         try:
             self.sensors.on_joint_sample(convert.joint_sample(msg, arrival_ns))
+            self._refusals.pop("joint_states", None)
         except ValueError as error:
-            self._refuse(error)
+            self._refuse("joint_states", error)
 
     def on_image(self, msg: Image) -> None:
         arrival_ns = time.monotonic_ns()
@@ -67,15 +69,16 @@ class EnvInputs:
         try:
             self.sensors.on_frame(convert.frame(msg, self.num_images + 1, arrival_ns))
             self.num_images += 1
+            self._refusals.pop("image_raw", None)
         except ValueError as error:
-            self._refuse(error)
+            self._refuse("image_raw", error)
 
     def on_action(self, msg: Action) -> None:
         try:
             if msg.run_id == self._run_id:
                 self.answer = convert.answer(msg)
         except ValueError as error:
-            self._refuse(error)
+            self._refuse("action", error)
 
     def _on_arm_status(self, msg: ArmStatus) -> None:
         self._arm, self._arm_arrival_ns = msg, time.monotonic_ns()
@@ -83,10 +86,11 @@ class EnvInputs:
     def _on_target_state(self, _msg: TargetState) -> None:
         self.sensors.on_target(time.monotonic_ns())
 
-    def _refuse(self, error: ValueError) -> None:
+    def _refuse(self, topic: str, error: ValueError) -> None:
         self.refused += 1
-        self._last_refusal = str(error)
-        self._log.warning(f"refused: {error}", throttle_duration_sec=10.0)
+        words = str(error)[:MAX_WORDS]
+        self._refusals.setdefault(topic, words)  # one reason that stays, not 125 a second
+        self._log.warning(f"refused: {words}", throttle_duration_sec=10.0)
 
     def fault(self) -> str:
         """Return what keeps an episode from running; "" if nothing does."""
@@ -96,11 +100,11 @@ class EnvInputs:
         if now_ns - self._arm_arrival_ns > ARM_SILENCE_NS:
             return f"arm_status has been silent for {ARM_SILENCE_NS / NANOSECONDS} s"
         if arm.state not in READY_STATES:
-            return f"arm: {arm.cause}"
+            return f"arm: {arm.cause[:MAX_WORDS]}"
         fault = self.sensors.fault(now_ns)
-        if fault and self._last_refusal:
-            fault += f" (last refused: {self._last_refusal})"
-        return fault
+        topic = fault.split(" ", 1)[0]
+        refusal = self._refusals.get(topic)
+        return f"{fault} (refused: {refusal})" if refusal else fault
 
     @property
     def is_protectively_stopped(self) -> bool:

@@ -119,6 +119,7 @@ class EnvNode(Node):
             request = ResetTarget.Request(episode=self._next_episode)
             calls.append(("reset_target", self._reset_target, request))
         cause = self._call(calls, stop) or self._settle(stop)
+        cause = cause or self._inputs.sensors.exposure_fault()
         if cause and not stop.requested:
             self.get_logger().warning(f"reset failed: {cause}")
             self._show(EnvStatus.WAITING, f"reset failed: {cause}")
@@ -192,12 +193,13 @@ class EnvNode(Node):
     def _tick(self, episode: Episode) -> str:
         """Observe, publish; return why the episode ends here, or ""."""
         episode.begin_step(self._inputs.sensors.snapshot(), self._inputs.answer)
-        if episode.actor_is_silent:
-            return "actor does not answer"
+        if episode.fault:
+            return episode.fault
         if not episode.is_over:
             self._publish_observation(episode)
         step = episode.finish_step(limited=self._inputs.is_limited)
         self._sequence += 1
+        self._record.on_send(self._sequence)
         self._transitions.publish(
             convert.transition_msg(step, self._run_id, self._sequence)
         )
@@ -257,12 +259,12 @@ class EnvNode(Node):
         values = {
             "episode": status.episode,
             "transitions_sent": self._sequence,
-            "transitions_unacknowledged": self._record.unacknowledged(self._sequence),
+            "transitions_unacknowledged": self._record.unacknowledged,
             "images_hz": round(status.images_hz, 1),
             "joint_states_hz": round(status.joint_states_hz, 1),
-            "messages_refused": self._inputs.refused,
+            "messages_refused": self._inputs.refused + self._record.refused,
         }
-        if lost := self._record.out_of_reach(self._sequence):
+        if lost := self._record.out_of_reach:
             return WARN, f"{lost} time steps are out of the learner's reach", values
         level = WARN if status.phase == EnvStatus.WAITING else OK
         return level, f"waiting for: {waiting}" if waiting else "episode runs", values

@@ -67,4 +67,5 @@ class LearnerTurns:
         turn = self._newest
         if turn is None or sequence == 0:  # nothing was sent yet
             return turn is not None
-        return bool(turn.run_id == self._run_id and turn.sequence >= sequence)
+        # Of a later one, which was never sent, no learner can speak.
+        return bool(turn.run_id == self._run_id and turn.sequence == sequence)
