@@ -36,6 +36,20 @@ def test_a_node_tells_how_it_is_once_a_second(ros, spin_until):
     node.destroy_node()
 
 
+def test_what_cannot_wait_is_told_at_once(ros, spin_until):
+    node = Node("arm_node", context=ros.context)
+    ros.add_node(node)
+    heard = []
+    node.create_subscription(DiagnosticArray, "/diagnostics", heard.append, 10)
+    diagnostics = Diagnostics(node, "UR5", lambda: (WARN, "late", {}))
+    spin_until(lambda: heard)
+    told, said_s = len(heard), time.monotonic()
+    diagnostics.publish()
+    spin_until(lambda: len(heard) > told)
+    assert time.monotonic() - said_s < 0.5
+    node.destroy_node()
+
+
 def test_two_tests_never_share_a_domain(ros_domain):
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     with claim, pytest.raises(OSError):

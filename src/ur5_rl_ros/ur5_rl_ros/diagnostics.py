@@ -6,6 +6,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from ur5_rl_ros.intake import undecodable_messages
+
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
 ERROR = DiagnosticStatus.ERROR
@@ -14,7 +16,10 @@ Report = tuple[bytes, str, Mapping[str, object]]
 
 
 class Diagnostics:
-    """Publishes what `report` returns (level, message, values) once a second."""
+    """Publishes what `report` returns (level, message, values) once a second.
+
+    What cannot wait so long calls `publish`, in the thread of the callbacks.
+    """
 
     def __init__(
         self, node: Node, hardware_id: str, report: Callable[[], Report]
@@ -24,10 +29,12 @@ class Diagnostics:
         self._report = report
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(1.0, self._publish, clock=steady)
+        self._timer = node.create_timer(1.0, self.publish, clock=steady)
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Publish now how the node is."""
         level, message, values = self._report()
+        values = {**values, "messages_undecodable": undecodable_messages(self._node)}
         status = DiagnosticStatus(
             level=level,
             name=self._node.get_fully_qualified_name(),

@@ -9,15 +9,20 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+
+from ur5_rl_ros.deadline import NANOSECONDS
+from ur5_rl_ros.heartbeat import Heartbeat
+from ur5_rl_ros.intake import CountingExecutor
 
 EXIT_OK = 0
 EXIT_CONFIGURATION = 2  # a parameter, file or device is wrong: starting again cannot help
@@ -33,10 +38,14 @@ class LinkLostError(RuntimeError):
 
 
 class Stop:
-    """A flag that SIGINT and SIGTERM raise; loops look at it, waits end with it."""
+    """A flag that SIGINT and SIGTERM raise; loops look at it, waits end with it.
+
+    Each look is also a sign of the loop's life: see `last_round_ns`.
+    """
 
     def __init__(self) -> None:
         self._requested = False
+        self._round_ns = 0  # written by the loop's thread alone
         # No lock: a handler runs inside its own thread and would wait for it for ever.
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
@@ -55,12 +64,22 @@ class Stop:
     def wait(self, timeout_s: float) -> bool:
         """Wait at most `timeout_s` [s]; return whether the process should stop."""
         if not self._requested:
-            select.select([self._wake], [], [], max(0.0, timeout_s))
-        return self._requested
+            timeout_s = max(0.0, timeout_s)
+            self._round_ns = time.monotonic_ns() + round(timeout_s * NANOSECONDS)
+            select.select([self._wake], [], [], timeout_s)
+        return self.requested
 
     @property
     def requested(self) -> bool:
+        self._round_ns = time.monotonic_ns()
         return self._requested
+
+    def last_round_ns(self, now_ns: int) -> int:
+        """Return when the loop last looked here [ns]; `now_ns` before its first look.
+
+        A loop in `wait` has come round for as long as it said that it would wait.
+        """
+        return min(now_ns, self._round_ns or now_ns)
 
 
 class RunnableNode(Protocol):
@@ -73,6 +92,7 @@ class RunnableNode(Protocol):
 def run(make_node: Callable[[], Node]) -> None:
     """Run one node until a signal: the body of every `main`.
 
+    Beside what the node does itself, its process beats (`heartbeat.py`).
     A node that only answers callbacks is spun in this thread. A node with a method
     `run(stop)` has this thread for its loop, and its callbacks run in one more thread.
     `close()`, where a node has it, is called while the context is still valid.
@@ -116,8 +136,9 @@ def _complain(text: str, code: int) -> int:
 
 def _spin(node: Node, stop: Stop) -> None:
     loop = getattr(node, "run", None)
+    Heartbeat(node, stop.last_round_ns if loop else lambda now_ns: now_ns)
     if loop is None:
-        executor = SingleThreadedExecutor()
+        executor = CountingExecutor()
         executor.add_node(node)
         while not stop.requested:
             executor.spin_once(timeout_sec=0.05)
@@ -137,7 +158,7 @@ def spinning_in_background(
     block does not go on deaf, and is raised again at the end of the block.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    executor = SingleThreadedExecutor(context=node.context)
+    executor = CountingExecutor(context=node.context)
     executor.add_node(node)
     finished = threading.Event()
     errors: list[BaseException] = []

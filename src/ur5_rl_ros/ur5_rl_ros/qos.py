@@ -26,3 +26,6 @@ STATUS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+# All nodes beat on one topic: room for what they say while a listener is held up. A lost
+# beat is replaced 50 ms later.
+HEARTBEAT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
