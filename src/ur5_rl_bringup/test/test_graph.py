@@ -10,6 +10,7 @@ import yaml
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_bringup.cli import options_from, parser
+from ur5_rl_bringup.core.watch_config import WatchConfig
 from ur5_rl_bringup.graph import OnExit, graph, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import check_node_names
@@ -53,6 +54,22 @@ def test_a_real_robot_has_no_virtual_parts():
 def test_the_end_of_the_monitor_alone_is_the_end_of_the_run():
     ends = {n for n, p in processes().items() if p.on_exit is OnExit.SHUTDOWN}
     assert ends == {"monitor_node"}
+
+
+@pytest.mark.parametrize(
+    "chosen", [{}, {"world": "robot"}, {"policy": "servo"}, {"checkpoint": str(ROOT)}]
+)
+def test_the_watch_knows_every_node_of_every_world(chosen):
+    run = processes(**chosen)
+    others = {n for n, p in run.items() if p.is_node} - {"watch_node"}
+    assert set(run["watch_node"].parameters["nodes"]) == others
+    assert run["watch_node"].on_exit is OnExit.RESTART
+    assert set(WatchConfig().stopping_nodes) <= others
+
+
+def test_the_watch_is_not_held_up_by_what_it_watches():
+    run = processes()
+    assert run["watch_node"].nice == min(process.nice for process in run.values())
 
 
 def test_the_controller_serves_on_until_the_arm_node_has_braked():
@@ -153,7 +170,7 @@ def test_without_a_word_the_parameter_files_decide():
 
 def test_an_action_period_reaches_every_node_that_counts_in_it():
     nodes = processes(action_period_ms=80.0)
-    for name in ("env_node", "arm_node", "learner_node"):
+    for name in ("env_node", "arm_node", "learner_node", "watch_node"):
         assert nodes[name].parameters["action_period_s"] == pytest.approx(0.08)
     assert nodes["arm_node"].parameters["max_command_age_s"] == pytest.approx(0.1)
     assert nodes["actor_node"].parameters["max_observation_age_s"] == pytest.approx(0.24)

@@ -97,6 +97,7 @@ def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
         processes.insert(0, _controller(options, shared_dir))
     if options.learns:
         processes.append(_learner(options))
+    processes.append(_watch(options, [p.name for p in processes if p.is_node]))
     return tuple(processes)
 
 
@@ -220,6 +221,17 @@ def _learner(options: RunOptions) -> Process:
         environment=MALLOC_ENVIRONMENT,
         # In the sequential architecture it stands between a sample and the arm, too.
         nice=NICE_SENSOR if options.architecture == SEQUENTIAL else NICE_LEARNER,
+    )
+
+
+def _watch(options: RunOptions, nodes: list[str]) -> Process:
+    return Process(
+        name="watch_node",
+        package="ur5_rl_bringup",
+        executable="watch_node",
+        parameters={"nodes": nodes}
+        | _given(action_period_s=options.action_period_ms / 1e3),
+        nice=NICE_CONTROL,
     )
 
 
