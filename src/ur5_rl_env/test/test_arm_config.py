@@ -13,6 +13,10 @@ def test_defaults_are_the_task():
     assert config.control_period_s == 0.008
 
 
+def test_a_robot_may_stand_above_the_table():
+    assert ArmConfig(wrist_floor_m=-0.5).limits().wrist_floor_m == pytest.approx(-0.495)
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
@@ -26,6 +30,15 @@ def test_defaults_are_the_task():
         ({"start_pose_rad": (0.0,) * 6}, "start_pose_rad: joint 1 is at 0.000"),
         ({"box_upper_m": (0.4, 0.2, 0.8)}, "start_pose_rad: tool0 axis 2 is at 0.296"),
         ({"box_lower_m": (0.5, 0.1, 0.1)}, "box_lower_m must be below"),
+        ({"jerk_rad_s3": 0.0}, "jerk_rad_s3 must be positive"),
+        ({"elbow_box_lower_m": (0.0,) * 2}, "elbow_box_lower_m must be 3 finite"),
+        (
+            {"elbow_box_lower_m": (-0.4, -0.1, 0.15)},
+            "start_pose_rad: elbow axis 2 is at -0.177",
+        ),
+        ({"wrist_floor_m": -math.inf}, "wrist_floor_m must be finite"),
+        ({"wrist_floor_m": 0.6}, "start_pose_rad: wrist height 1 is at 0.5"),
+        ({"self_collision_margin_m": 0.05}, "clearance_m must be below 0.03, got 0.055"),
         ({"realtime_priority": 100}, "realtime_priority must be in"),
     ],
 )

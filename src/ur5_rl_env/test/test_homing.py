@@ -8,7 +8,8 @@ import pytest
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.homing import Homing, has_passed
 from ur5_rl_env.core.kinematics import position_of_tool0
-from ur5_rl_env.core.safety import STILL, is_within, limited_velocity, ramped
+from ur5_rl_env.core.ramp import STILL, ramped
+from ur5_rl_env.core.safety import limited_motion
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_sim.core.plant import Plant
 
@@ -30,7 +31,7 @@ def poses_inside(count, seed=0):
     while count:
         bounds = zip(LIMITS.joint_lower_rad, LIMITS.joint_upper_rad, strict=True)
         q = tuple(source.uniform(low, high) for low, high in bounds)
-        if is_within(position_of_tool0(q), LIMITS.box_lower_m, LIMITS.box_upper_m):
+        if LIMITS.hold(q):
             count -= 1
             yield q
 
@@ -39,6 +40,7 @@ def go_home(q, qd=STILL):
     """Return the plant once it has arrived, and how long that took [s]."""
     plant = Plant(q)
     following = sent = qd
+    acceleration = STILL
     plant.speedj(qd, 1e3)
     plant.step()
     route = HOMING.route(plant.q, LIMITS)
@@ -47,13 +49,13 @@ def go_home(q, qd=STILL):
             route = route[1:]
         following = ramped(following, sent, 4.0 * LIMITS.period_s)
         wanted = HOMING.velocity(plant.q, route[0])
-        sent, _ = limited_velocity(
+        sent, _, acceleration, _ = limited_motion(
             wanted,
             following,
             plant.q,
             LIMITS,
-            max_speed_rad_s=1.05,
-            acceleration_rad_s2=1.4,
+            pace=CONFIG.move_pace,
+            acceleration=acceleration,
         )
         plant.speedj(sent, 4.0)
         plant.step()

@@ -11,6 +11,8 @@ from ur5_rl_env.core.kinematics import (
     A_M,
     ALPHA_RAD,
     D_M,
+    elbow_rows,
+    links_of,
     position_jacobian,
     position_of_tool0,
     transform_of_tool0,
@@ -63,6 +65,33 @@ def test_jacobian_equals_central_differences(q):
         ahead[joint] += step_rad
         behind[joint] -= step_rad
         difference = np.subtract(position_of_tool0(ahead), position_of_tool0(behind))
+        np.testing.assert_allclose(column, difference / (2 * step_rad), atol=1e-8)
+
+
+@given(q=joints)
+def test_links_are_where_the_product_of_the_links_has_them(q):
+    links = links_of(q)
+    assert links.tool0 == pytest.approx(position_of_tool0(q), abs=1e-12)
+    transform, origins = np.diag([-1.0, -1.0, 1.0, 1.0]), []
+    for row in zip(q, A_M, D_M, ALPHA_RAD, strict=True):
+        transform = transform @ link(*row)
+        origins.append(transform[:3, 3])
+    beside = np.array([-math.sin(q[0]), math.cos(q[0]), 0.0])  # across the arm's plane
+    np.testing.assert_allclose(
+        links.elbow, origins[1] + 0.01615 * beside, atol=1e-12
+    )  # the elbow's frame of ur_description: 0.13585 - 0.1197 beside the plane
+    assert links.wrist_z == pytest.approx(origins[2][2], abs=1e-12)
+    assert links.hand_z == pytest.approx(origins[4][2], abs=1e-12)
+
+
+@given(q=joints)
+def test_rows_of_the_elbow_equal_central_differences(q):
+    step_rad = 1e-5
+    for joint, column in enumerate(np.transpose(elbow_rows(links_of(q)))):
+        ahead, behind = list(q), list(q)
+        ahead[joint] += step_rad
+        behind[joint] -= step_rad
+        difference = np.subtract(links_of(ahead).elbow, links_of(behind).elbow)
         np.testing.assert_allclose(column, difference / (2 * step_rad), atol=1e-8)
 
 

@@ -1,21 +1,16 @@
 """The limits against arms that do everything to break them."""
 
 import math
-import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.kinematics import jacobian_rows, position_of_tool0
-from ur5_rl_env.core.safety import (
-    STILL,
-    is_within,
-    limited_velocity,
-    ramped,
-)
+from ur5_rl_env.core.ramp import STILL
+from ur5_rl_env.core.safety import Pace, limited_motion, stops_inside
 from ur5_rl_env.core.task import (
     BOX_LOWER_M,
     BOX_UPPER_M,
@@ -23,31 +18,30 @@ from ur5_rl_env.core.task import (
     JOINT_UPPER_RAD,
     START_POSE_RAD,
 )
-from ur5_sim.core.plant import Plant
+from ur5_sim.core.adversaries import ADVERSARIES
+from ur5_sim.core.limit_trial import LimitTrial, wide_arm
 
 CONFIG = ArmConfig()
 LIMITS = CONFIG.limits()
 SPEED = CONFIG.max_joint_speed_rad_s
 STOP = CONFIG.stop_acceleration_rad_s2
 PERIOD = LIMITS.period_s
-LONGEST_STALL = 5  # cycles; one more and the robot's watchdog has stopped the arm
+ARMS = {"task": CONFIG, "wide": wide_arm()}  # wide: only the limits prevent collisions
+EVERYWHERE = (-9.0,) * 3, (9.0,) * 3
 
 wild = st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf])
 velocities = st.tuples(*[st.floats(-SPEED, SPEED)] * 6)
+accelerations = st.tuples(*[st.floats(-1.4, 1.4)] * 6)
+ROOMY = (math.pi / 2, -1.4, 1.6, -3.0, -math.pi / 2, 2.5)  # far from all walls
+AMPLE = replace(LIMITS, latency_s=1e-3)  # and from there it stops in time at full speed
 poses = st.tuples(
     *[st.floats(a, b) for a, b in zip(JOINT_LOWER_RAD, JOINT_UPPER_RAD, strict=True)]
 )
 
 
-def limited(wanted, previous=STILL, q=START_POSE_RAD, acceleration=1.4):
-    return limited_velocity(
-        wanted,
-        previous,
-        q,
-        LIMITS,
-        max_speed_rad_s=SPEED,
-        acceleration_rad_s2=acceleration,
-    )
+def limited(wanted, previous=STILL, q=START_POSE_RAD, acceleration=1.4, limits=LIMITS):
+    pace = Pace(SPEED, acceleration)
+    return limited_motion(wanted, previous, q, limits, pace=pace)[:2]
 
 
 def one(joint, value):
@@ -55,90 +49,109 @@ def one(joint, value):
     return tuple(value if j == joint - 1 else 0.0 for j in range(6))
 
 
-class Excursion:
-    """How far beyond the joint range and the box the arm has ever been."""
-
-    def __init__(self):
-        self.joint_rad = self.box_m = -math.inf
-
-    def note(self, q):
-        for value, low, high in zip(q, JOINT_LOWER_RAD, JOINT_UPPER_RAD, strict=True):
-            self.joint_rad = max(self.joint_rad, low - value, value - high)
-        tool = position_of_tool0(q)
-        for value, low, high in zip(tool, BOX_LOWER_M, BOX_UPPER_M, strict=True):
-            self.box_m = max(self.box_m, low - value, value - high)
-
-
-def drive(policy, steps, *, stalls=0.0, seed=0):
-    """Let `policy` ask for velocities at 25 Hz, limit them at 125 Hz, move the plant."""
-    source, plant, excursion = random.Random(seed), Plant(START_POSE_RAD), Excursion()
-    following = sent = STILL
-    last = stalled_until = 0
-    for cycle in range(steps):
-        if cycle % 5 == 0:
-            wanted = policy(source, cycle, plant.q)
-        if cycle >= stalled_until:
-            following = ramped(following, sent, STOP * PERIOD * (cycle - last))
-            sent, _ = limited(wanted, following, plant.q)
-            plant.speedj(sent, STOP)
-            last = cycle
-            if source.random() < stalls:
-                stalled_until = cycle + 1 + source.randint(1, LONGEST_STALL)
-        plant.step()
-        excursion.note(plant.q)
-        lead = max(map(abs, plant.target_qdd))
-        assert lead <= 1.01 * STOP
-        assert max(map(abs, plant.target_qd)) <= SPEED + 1e-9
-    return excursion
-
-
-def uniform(source, _cycle, _q):
-    return (*(source.uniform(-SPEED, SPEED) for _ in range(5)), 0.0)
-
-
-def bang_bang(source, _cycle, _q):
-    return (*(source.choice((-SPEED, SPEED)) for _ in range(5)), 0.0)
-
-
-def stubborn(_source, cycle, _q):
-    return bang_bang(random.Random(cycle // 100), cycle, _q)
-
-
-def outwards(_source, cycle, q):
-    """Push the tool against one wall of the box after the other, full speed."""
-    chosen = random.Random(cycle // 200)
-    axis, sign = chosen.randrange(3), chosen.choice((-1.0, 1.0))
-    return (*(math.copysign(SPEED, sign * j) for j in jacobian_rows(q)[axis][:5]), 0.0)
-
-
-def into_corners(_source, cycle, q):
-    chosen = random.Random(cycle // 300)
-    signs = [chosen.choice((-1.0, 1.0)) for _ in range(3)]
-    rows = jacobian_rows(q)
-    pull = [sum(s * row[j] for s, row in zip(signs, rows, strict=True)) for j in range(5)]
-    return (*(math.copysign(SPEED, p) for p in pull), 0.0)
-
-
-ADVERSARIES = [uniform, bang_bang, stubborn, outwards, into_corners]
+def trial(arm, policy, actions=1000, **options):
+    return LimitTrial(ARMS[arm], ADVERSARIES[policy], seed=1, **options).run(actions)
 
 
 @pytest.mark.parametrize("stalls", [0.0, 0.02], ids=["steady", "with stalls"])
-@pytest.mark.parametrize("policy", ADVERSARIES, ids=lambda policy: policy.__name__)
-def test_fault_no_policy_leads_beyond_the_limits(policy, stalls):
-    excursion = drive(policy, 10_000, stalls=stalls)  # 10^5 steps over all cases
-    assert excursion.joint_rad <= 0.0
-    assert excursion.box_m <= 0.0
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("policy", ADVERSARIES)
+def test_fault_no_policy_leads_beyond_the_limits(policy, arm, stalls):
+    outcome = trial(arm, policy, 600, stalls=stalls)  # 10^5 cycles over all cases
+    assert outcome.margins.least >= 0.0
+    assert outcome.excursions == 0
+    assert outcome.acceleration <= 1.01
+    assert outcome.jerk_rad_s3 <= 1.01 * CONFIG.jerk_rad_s3
+    assert outcome.speed_rad_s <= SPEED + 1e-9
 
 
-def test_adversaries_do_reach_the_walls():
+@pytest.mark.parametrize(
+    ("arm", "policy", "limit"),
+    [
+        ("task", "stubborn", "joint_rad"),
+        ("task", "at_a_wall", "tool_m"),
+        ("wide", "elbow_out", "elbow_m"),
+        ("task", "wrist_down", "wrist_m"),
+        ("wide", "into_itself", "self_collision_m"),
+    ],
+)
+def test_adversaries_do_reach_the_limits(arm, policy, limit):
     """Or else the test above would prove nothing."""
-    assert drive(outwards, 4_000).box_m > -0.03
-    assert drive(stubborn, 4_000).joint_rad > -0.02
+    assert getattr(trial(arm, policy).margins, limit) < 0.006
 
 
-def test_without_latency_in_the_limits_the_arm_would_pass_them(monkeypatch):
-    monkeypatch.setattr(f"{__name__}.LIMITS", replace(LIMITS, latency_s=1e-9))
-    assert drive(stubborn, 4_000).joint_rad > 0.0
+@pytest.mark.parametrize(
+    ("arm", "policy", "missing", "limit"),
+    [
+        ("task", "stubborn", {"latency_s": 1e-9}, "joint_rad"),
+        (
+            "task",
+            "at_a_wall",
+            dict(zip(("box_lower_m", "box_upper_m"), EVERYWHERE, strict=True)),
+            "tool_m",
+        ),
+        (
+            "wide",
+            "elbow_out",
+            dict(zip(("elbow_lower_m", "elbow_upper_m"), EVERYWHERE, strict=True)),
+            "elbow_m",
+        ),
+        ("task", "wrist_down", {"wrist_floor_m": -9.0}, "wrist_m"),
+        ("wide", "into_itself", {"clearance_m": -9.0}, "self_collision_m"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_without_one_of_the_limits_the_arm_would_pass_it(arm, policy, missing, limit):
+    limits = replace(ARMS[arm].limits(), **missing)
+    assert getattr(trial(arm, policy, limits=limits).margins, limit) < 0.0
+
+
+def test_without_a_limit_of_jerk_there_would_be_more_of_it():
+    arm = replace(CONFIG, jerk_rad_s3=1e9)
+    outcome = LimitTrial(arm, ADVERSARIES["bang_bang"]).run(500)
+    assert outcome.jerk_rad_s3 > 3.0 * CONFIG.jerk_rad_s3
+
+
+@given(wanted=velocities, previous=velocities, q=poses)
+def test_what_is_sent_stops_inside_or_is_the_brake(wanted, previous, q):
+    assume(LIMITS.hold(q))
+    sent = limited_motion(wanted, previous, q, LIMITS, pace=CONFIG.pace).velocity
+    assert sent == STILL or _is_braked(sent, previous) or stops_inside(sent, q, LIMITS)
+
+
+def _is_braked(sent, previous):
+    """Whether no joint has gained speed."""
+    pairs = zip(sent, previous, strict=True)
+    return all(abs(s) <= abs(p) and s * p >= 0.0 for s, p in pairs)
+
+
+@given(wanted=velocities, previous=velocities, before=accelerations)
+def test_far_from_the_walls_jerk_and_acceleration_are_those_of_the_pace(
+    wanted, previous, before
+):
+    sent, flags, after, is_step = limited_motion(
+        wanted, previous, ROOMY, AMPLE, pace=CONFIG.pace, acceleration=before
+    )
+    assert is_step and not any(flags)
+    for value, earlier, rate, old in zip(sent, previous, after, before, strict=True):
+        assert value == pytest.approx(earlier + rate * PERIOD)
+        assert abs(rate) <= CONFIG.acceleration_rad_s2 + 1e-9
+        assert abs(rate - old) <= CONFIG.jerk_rad_s3 * PERIOD + 1e-9
+
+
+def test_braking_is_sudden_and_ends_as_suddenly():
+    pace = Pace(SPEED, STOP)
+    motion = limited_motion(one(1, 0.3), one(1, 0.5), ROOMY, LIMITS, pace=pace)
+    assert motion.velocity in (STILL, pytest.approx(one(1, 0.5 - STOP * PERIOD)))
+    assert motion.acceleration == STILL
+
+
+def test_what_a_wall_has_changed_is_no_acceleration_to_go_on_from():
+    """Braked at the end of joint 1, it does not swing back when it is asked to rest."""
+    q = (math.radians(120), *START_POSE_RAD[1:])
+    motion = limited_motion(one(1, 0.7), one(1, 0.6), q, LIMITS, pace=CONFIG.pace)
+    assert motion.joints[0] and not motion.is_step
+    assert motion.acceleration[0] == 0.0
 
 
 @given(wanted=st.tuples(*[wild] * 6), previous=velocities, q=poses)
@@ -152,17 +165,15 @@ def test_sent_velocity_is_finite_slow_and_smooth(wanted, previous, q):
 
 @given(wanted=velocities, q=poses)
 def test_what_is_sent_from_rest_stops_inside(wanted, q):
+    """Also from outside: inside what has been widened to hold it."""
     sent, _ = limited(wanted, STILL, q, acceleration=STOP)
     stop = tuple(p + v * LIMITS.stopping_s(sent) for p, v in zip(q, sent, strict=True))
-    bounds = LIMITS.widened(q)
-    assert is_within(stop, bounds.joint_lower_rad, bounds.joint_upper_rad)
-    assert is_within(position_of_tool0(stop), bounds.box_lower_m, bounds.box_upper_m)
+    assert LIMITS.widened(q).hold(stop)
 
 
 @given(wanted=velocities)
 def test_far_from_the_walls_only_the_ramp_counts(wanted):
-    q = (math.pi / 2, -1.4, 1.6, -3.0, -math.pi / 2, 2.5)
-    sent, flags = limited(wanted, STILL, q)
+    sent, flags = limited(wanted, STILL, ROOMY)
     lead = max(map(abs, wanted))
     expected = tuple(min(1.0, 1.4 * PERIOD / lead) * v for v in wanted) if lead else STILL
     assert sent == pytest.approx(expected)
@@ -188,9 +199,7 @@ def test_tool_slides_along_a_wall():
     q = (math.pi / 2, -1.2, 0.9, -2.9, -math.pi / 2, math.pi)
     limits = replace(LIMITS, box_upper_m=(*BOX_UPPER_M[:2], position_of_tool0(q)[2]))
     wanted = (0.01, -0.01, 0.0, 0.0, 0.0, 0.0)
-    sent, _ = limited_velocity(
-        wanted, STILL, q, limits, max_speed_rad_s=SPEED, acceleration_rad_s2=STOP
-    )
+    sent, _ = limited(wanted, STILL, q, STOP, limits)
 
     def tool_velocity(qd):
         rows = jacobian_rows(q)

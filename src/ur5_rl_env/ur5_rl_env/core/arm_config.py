@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 
 from ur5_rl_env.core import task
-from ur5_rl_env.core.kinematics import position_of_tool0
-from ur5_rl_env.core.safety import SafetyLimits
+from ur5_rl_env.core.clearance import clearance
+from ur5_rl_env.core.kinematics import links_of
+from ur5_rl_env.core.limits import SafetyLimits
+from ur5_rl_env.core.safety import Pace
 
 MIN_WATCHDOG_HZ = 2.0
+SIGNED = ("wrist_floor_m",)  # a robot may stand above the table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +26,31 @@ class ArmConfig:
         max_sample_age_s: Without a newer sample of the robot the arm brakes.
         max_joint_speed_rad_s: Largest joint speed that a command can ask for.
         acceleration_rad_s2: Of the leading joint while commands are followed.
+        jerk_rad_s3: Of each joint while commands are followed and on the way to the start
+            pose; braking for safety begins and ends at once.
         stop_acceleration_rad_s2: Of the leading joint while the arm brakes.
         braking_latency_s: Time from a joint sample to the motion decided from it (25 ms),
             plus a stall of this process that the robot's watchdog does not see (50 ms).
         joint_lower_rad, joint_upper_rad: Range of each joint, 6 values.
         box_lower_m, box_upper_m: Box of `tool0` in `base_link`, 3 values.
+        elbow_box_lower_m, elbow_box_upper_m: Box of the elbow joint, likewise.
+        wrist_floor_m: Least height of the wrist's axes above the table that the robot
+            stands on: half of the housing is below its axis.
+        self_collision_margin_m: Least gap between the bodies of the arm.
         joint_margin_rad, box_margin_m: The arm stops this far ahead of its limits.
         start_pose_rad: Where `move_to_start` leads, 6 values.
         move_speed_rad_s, move_acceleration_rad_s2: Of the leading joint on the way there.
+        recovery_speed_rad_s: The same, from the start of the process and after a stop
+            until the arm has arrived once.
         move_tolerance_rad: Distance of each joint at which it has arrived.
-        move_timeout_s: A longer way to the start pose has failed.
+        move_timeout_s: A longer way to the start pose has failed; in proportion longer
+            where it is slow.
         watchdog_hz: The robot stops by itself if commands come less often than this.
         unlock_delay_s: Time before a protective stop may be unlocked (the robot's rule).
         connect_timeout_s: How long to wait for the robot at start.
         link_timeout_s: Without a sample for this long the link is lost.
         power_on: Switch the arm on and release its brakes at start.
+        dry_run: Decide everything on the real robot, but send zero velocity alone.
         realtime_priority: SCHED_FIFO priority of the loop, where the system grants it; 0
             for the ordinary scheduler.
     """
@@ -49,17 +62,23 @@ class ArmConfig:
     max_sample_age_s: float = 0.05
     max_joint_speed_rad_s: float = task.MAX_JOINT_SPEED_RAD_S
     acceleration_rad_s2: float = task.ACCELERATION_RAD_S2
+    jerk_rad_s3: float = 100.0
     stop_acceleration_rad_s2: float = 4.0
     braking_latency_s: float = 0.075
     joint_lower_rad: tuple[float, ...] = task.JOINT_LOWER_RAD
     joint_upper_rad: tuple[float, ...] = task.JOINT_UPPER_RAD
     box_lower_m: tuple[float, ...] = task.BOX_LOWER_M
     box_upper_m: tuple[float, ...] = task.BOX_UPPER_M
+    elbow_box_lower_m: tuple[float, ...] = (-0.4, -0.3, 0.15)
+    elbow_box_upper_m: tuple[float, ...] = (0.4, 0.5, 0.6)
+    wrist_floor_m: float = 0.08
+    self_collision_margin_m: float = 0.02
     joint_margin_rad: float = 0.002
     box_margin_m: float = 0.005
     start_pose_rad: tuple[float, ...] = task.START_POSE_RAD
     move_speed_rad_s: float = 1.05
     move_acceleration_rad_s2: float = 1.4
+    recovery_speed_rad_s: float = 0.5
     move_tolerance_rad: float = 0.005
     move_timeout_s: float = 6.0
     watchdog_hz: float = 20.0
@@ -67,12 +86,15 @@ class ArmConfig:
     connect_timeout_s: float = 10.0
     link_timeout_s: float = 0.2
     power_on: bool = False
+    dry_run: bool = False
     realtime_priority: int = 20
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, float) and not 0.0 < value < math.inf:
-                raise ValueError(f"{name} must be positive and finite, got {value}")
+            least = -math.inf if name in SIGNED else 0.0
+            if isinstance(value, float) and not least < value < math.inf:
+                what = "finite" if name in SIGNED else "positive and finite"
+                raise ValueError(f"{name} must be {what}, got {value}")
         self._check_sizes()
         self._check_rates()
         self._check_start_pose()
@@ -87,6 +109,25 @@ class ArmConfig:
         """Age at which a missing command makes the arm STALE: three action cycles."""
         return max(3.0 * self.action_period_s, self.max_command_age_s)
 
+    @property
+    def pace(self) -> Pace:
+        """How commands are followed."""
+        return Pace(
+            self.max_joint_speed_rad_s, self.acceleration_rad_s2, self.jerk_rad_s3
+        )
+
+    @property
+    def move_pace(self) -> Pace:
+        """How the way to the start pose is gone."""
+        return Pace(
+            self.move_speed_rad_s, self.move_acceleration_rad_s2, self.jerk_rad_s3
+        )
+
+    @property
+    def brake_pace(self) -> Pace:
+        """How the arm brakes."""
+        return Pace(self.move_speed_rad_s, self.stop_acceleration_rad_s2)
+
     def limits(self) -> SafetyLimits:
         """Return the part that limits every motion."""
         return SafetyLimits(
@@ -94,6 +135,10 @@ class ArmConfig:
             joint_upper_rad=_moved(self.joint_upper_rad, -self.joint_margin_rad),
             box_lower_m=_moved(self.box_lower_m, self.box_margin_m),
             box_upper_m=_moved(self.box_upper_m, -self.box_margin_m),
+            elbow_lower_m=_moved(self.elbow_box_lower_m, self.box_margin_m),
+            elbow_upper_m=_moved(self.elbow_box_upper_m, -self.box_margin_m),
+            wrist_floor_m=self.wrist_floor_m + self.box_margin_m,
+            clearance_m=self.self_collision_margin_m + self.box_margin_m,
             stop_acceleration_rad_s2=self.stop_acceleration_rad_s2,
             latency_s=self.braking_latency_s,
             period_s=self.control_period_s,
@@ -103,6 +148,7 @@ class ArmConfig:
         for names, size in (
             (("joint_lower_rad", "joint_upper_rad", "start_pose_rad"), task.NUM_JOINTS),
             (("box_lower_m", "box_upper_m"), 3),
+            (("elbow_box_lower_m", "elbow_box_upper_m"), 3),
         ):
             for name in names:
                 values = getattr(self, name)
@@ -121,6 +167,7 @@ class ArmConfig:
             ("watchdog_hz", MIN_WATCHDOG_HZ, self.control_rate_hz / 2.0),
             ("max_joint_speed_rad_s", 0.0, math.pi),
             ("move_speed_rad_s", 0.0, math.pi),
+            ("recovery_speed_rad_s", 0.0, self.move_speed_rad_s),
             ("acceleration_rad_s2", 0.0, self.stop_acceleration_rad_s2),
             ("move_acceleration_rad_s2", 0.0, self.stop_acceleration_rad_s2),
         ):
@@ -131,10 +178,14 @@ class ArmConfig:
     def _check_start_pose(self) -> None:
         """The limits must leave room for the task."""
         limits, pose = self.limits(), self.start_pose_rad
-        tool = position_of_tool0(pose)
+        links = links_of(pose)
+        floor = (limits.wrist_floor_m,) * 2, (math.inf,) * 2
         for what, values, lower, upper in (
             ("joint", pose, limits.joint_lower_rad, limits.joint_upper_rad),
-            ("tool0 axis", tool, limits.box_lower_m, limits.box_upper_m),
+            ("tool0 axis", links.tool0, limits.box_lower_m, limits.box_upper_m),
+            ("elbow axis", links.elbow, limits.elbow_lower_m, limits.elbow_upper_m),
+            ("wrist height", (links.wrist_z, links.hand_z), *floor),
+            ("gap", (clearance(links),), (limits.clearance_m,), (math.inf,)),
         ):
             rows = enumerate(zip(values, lower, upper, strict=True), start=1)
             for index, (value, low, high) in rows:

@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ur5_rl_env.core.kinematics import position_of_tool0
-from ur5_rl_env.core.safety import STILL, Joints, SafetyLimits, is_within
+from ur5_rl_env.core.limits import SafetyLimits
+from ur5_rl_env.core.ramp import STILL, Joints
 from ur5_rl_env.core.task import JOINT_NAMES
 
 AT_REST_RAD_S = 0.01
@@ -117,8 +117,6 @@ def _is_inside(q: Joints, corners: tuple[Joints, ...], limits: SafetyLimits) -> 
         for index in range(1, count + 1):
             part = index / count
             point = tuple(s + part * w for s, w in zip(start, way, strict=True))
-            if not is_within(
-                position_of_tool0(point), limits.box_lower_m, limits.box_upper_m
-            ):
+            if not limits.hold_links(point):
                 return False
     return True

@@ -6,6 +6,7 @@ controller's `base` turned by 180 deg about z (REP-103 against the teach pendant
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,64 @@ Array = NDArray[np.float64]
 A_M = (0.0, -0.425, -0.39225, 0.0, 0.0, 0.0)
 D_M = (0.089159, 0.0, 0.0, 0.10915, 0.09465, 0.0823)
 ALPHA_RAD = (math.pi / 2, 0.0, 0.0, math.pi / 2, -math.pi / 2, 0.0)
+# Distance of a link from the plane that the arm moves in (ur_description; the
+# Denavit-Hartenberg parameters sum them up in D_M[3]).
+UPPER_ARM_OFFSET_M = 0.13585
+FOREARM_OFFSET_M = 0.01615
+
+
+class Links(NamedTuple):
+    """Where the links are in the arm's own plane, which turns with the shoulder pan.
+
+    Coordinates [m]: r from the pan axis, against the reach of the arm; z upwards; offset
+    beside the plane. The shoulder lift axis lies at r = 0, z = D_M[0].
+    """
+
+    cos_pan: float
+    sin_pan: float
+    elbow_r: float
+    elbow_z: float
+    wrist_r: float  # axis of wrist_1
+    wrist_z: float
+    hand_r: float  # where the axes of wrist_2 and wrist_3 meet, at offset D_M[3]
+    hand_z: float
+    axis_r: float  # unit vector along wrist_3, towards tool0
+    axis_z: float
+    axis_offset: float
+    turn_r: float  # change of that vector with wrist_2 [1/rad]
+    turn_z: float
+    turn_offset: float
+
+    @property
+    def tool0(self) -> tuple[float, float, float]:
+        """Position of `tool0` in `base_link` [m]."""
+        r = self.hand_r + D_M[5] * self.axis_r
+        offset = D_M[3] + D_M[5] * self.axis_offset
+        cos, sin = self.cos_pan, self.sin_pan
+        z = self.hand_z + D_M[5] * self.axis_z
+        return -cos * r - sin * offset, cos * offset - sin * r, z
+
+    @property
+    def elbow(self) -> tuple[float, float, float]:
+        """Position of the elbow joint in `base_link` [m]: the frame of the forearm."""
+        r, cos, sin = self.elbow_r, self.cos_pan, self.sin_pan
+        x = -cos * r - sin * FOREARM_OFFSET_M
+        return x, cos * FOREARM_OFFSET_M - sin * r, self.elbow_z
+
+
+def links_of(q: Sequence[float]) -> Links:
+    """Return where the links are. Plain floats, about 2 us a call."""
+    q1, q2, q3, q4, q5, _ = q
+    c5, s5 = math.cos(q5), math.sin(q5)
+    c234, s234 = math.cos(q2 + q3 + q4), math.sin(q2 + q3 + q4)
+    elbow_r, elbow_z = A_M[1] * math.cos(q2), D_M[0] + A_M[1] * math.sin(q2)
+    wrist_r = elbow_r + A_M[2] * math.cos(q2 + q3)
+    wrist_z = elbow_z + A_M[2] * math.sin(q2 + q3)
+    hand_r, hand_z = wrist_r + D_M[4] * s234, wrist_z - D_M[4] * c234
+    axis = -c234 * s5, -s234 * s5, c5
+    turn = -c234 * c5, -s234 * c5, -s5
+    plane = elbow_r, elbow_z, wrist_r, wrist_z, hand_r, hand_z
+    return Links(math.cos(q1), math.sin(q1), *plane, *axis, *turn)
 
 
 def pose_of_tool0(q: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -99,6 +158,17 @@ def jacobian_rows(q: Sequence[float]) -> tuple[tuple[float, ...], ...]:
         (s1 * radius - c1 * offset, *(-c1 * r - s1 * o for r, o in beside), 0.0),
         (-c1 * radius - s1 * offset, *(-s1 * r + c1 * o for r, o in beside), 0.0),
         (0.0, *d_height, 0.0),
+    )
+
+
+def elbow_rows(links: Links) -> tuple[tuple[float, ...], ...]:
+    """Return d(position of the elbow joint) / dq in `base_link` [m/rad], 3 rows of 6."""
+    cos, sin, r = links.cos_pan, links.sin_pan, links.elbow_r
+    height, rest = links.elbow_z - D_M[0], (0.0,) * 4
+    return (
+        (sin * r - cos * FOREARM_OFFSET_M, cos * height, *rest),
+        (-cos * r - sin * FOREARM_OFFSET_M, sin * height, *rest),
+        (0.0, r, *rest),
     )
 
 

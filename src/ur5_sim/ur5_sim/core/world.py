@@ -21,7 +21,7 @@ from target_display.core.drawing import Canvas, Pixels
 from target_display.core.motion import MotionConfig, Target, trajectory
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.reward import Reward, RewardConfig, Score
-from ur5_rl_env.core.safety import limited_velocity
+from ur5_rl_env.core.safety import limited_motion
 from ur5_rl_env.core.task import NUM_ACTIONS, STACK_FRAMES
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
@@ -110,7 +110,7 @@ class World:
 
     def __init__(self, config: WorldConfig) -> None:
         self._config = config
-        self._limits = config.arm.limits()
+        self._limits, self._pace = config.arm.limits(), config.arm.pace
         camera, period_s = config.camera, config.arm.action_period_s
         self._cycles = round(period_s * config.arm.control_rate_hz)
         self._cycles_per_frame = round(config.arm.control_rate_hz / camera.rate_hz)
@@ -136,7 +136,7 @@ class World:
         self._trajectory = trajectory(self._config.motion, episode)
         self._sensor.restart(episode)
         self._in_transit.clear()
-        self._wanted = STILL
+        self._wanted = self._acceleration = STILL
         self._is_limited = False
         self._newest_id += 1
         self._frames = ((self._newest_id, self._expose()),) * STACK_FRAMES
@@ -190,16 +190,17 @@ class World:
     def _move(self) -> None:
         """Follow what is wanted for one control period, within limits, as arm_node."""
         plant, arm = self._plant, self._config.arm
-        qd, limited = limited_velocity(
+        motion = limited_motion(
             self._wanted,
             plant.target_qd,
             plant.q,
             self._limits,
-            max_speed_rad_s=arm.max_joint_speed_rad_s,
-            acceleration_rad_s2=arm.acceleration_rad_s2,
+            pace=self._pace,
+            acceleration=self._acceleration,
         )
-        self._is_limited |= any(limited)
-        plant.speedj(qd, arm.stop_acceleration_rad_s2)
+        self._acceleration = motion.acceleration
+        self._is_limited |= any(motion.joints)
+        plant.speedj(motion.velocity, arm.stop_acceleration_rad_s2)
         plant.step()
 
     def _expose(self) -> Pixels:
