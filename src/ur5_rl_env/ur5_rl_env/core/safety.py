@@ -79,22 +79,18 @@ def limited_motion(
     period_s = limits.period_s
     goal = clipped(wanted, pace.max_speed_rad_s)
     step = _following(previous, goal, acceleration, pace, period_s)
+    is_free = stops_inside(step, q, limits)
+    is_smooth = math.isfinite(pace.jerk_rad_s3)
+    if is_free and is_smooth and goal == wanted:  # the usual case
+        return Limited(step, UNLIMITED, _rate(previous, step, period_s), True)
     brake = ramped(previous, STILL, limits.stop_acceleration_rad_s2 * period_s)
     safe = step
-    if not stops_inside(step, q, limits):
+    if not is_free:
         safe = _stopping_inside(step, previous, brake, q, limits.widened(q))
-    is_step = safe == step
-    joints = UNLIMITED
-    if not (is_step and goal == wanted):  # never true of a NaN
-        joints = _changed(wanted, goal, step, safe)
-    rate = tuple([(s - v) / period_s for s, v in zip(safe, previous, strict=True)])
-    if not math.isfinite(pace.jerk_rad_s3):
-        after = STILL
-    elif is_step:
-        after = rate
-    else:
-        after = _common(rate, step, previous, period_s)
-    return Limited(STILL if safe == brake else safe, joints, after, is_step)
+    joints = _changed(wanted, goal, step, safe)
+    after = _common(_rate(previous, safe, period_s), _rate(previous, step, period_s))
+    sent = STILL if safe == brake else safe
+    return Limited(sent, joints, after if is_smooth else STILL, safe == step)
 
 
 def _following(
@@ -117,11 +113,15 @@ def _changed(
     return tuple([not change <= LIMITED_RAD_S for change in changes])
 
 
-def _common(rate: Joints, step: Joints, previous: Joints, period_s: float) -> Joints:
-    """Return what `rate` and the acceleration of `step` have in common."""
-    rows = zip(rate, step, previous, strict=True)
-    pairs = [(r, (s - v) / period_s) for r, s, v in rows]
-    return tuple([max(min(0.0, r), min(r, a), min(0.0, a)) for r, a in pairs])
+def _rate(velocity: Joints, after: Joints, period_s: float) -> Joints:
+    """Return the acceleration from one velocity to the next [rad/s^2]."""
+    return tuple([(a - v) / period_s for v, a in zip(velocity, after, strict=True)])
+
+
+def _common(rate: Joints, other: Joints) -> Joints:
+    """Return what two accelerations have in common, per joint."""
+    pairs = zip(rate, other, strict=True)
+    return tuple([max(min(0.0, a), min(a, b), min(0.0, b)) for a, b in pairs])
 
 
 def _stopping_inside(
