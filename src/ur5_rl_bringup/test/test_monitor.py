@@ -307,14 +307,14 @@ def test_fault_a_reset_that_fails_again_and_again_is_said(start):
 def test_an_ordinary_reset_and_episode_are_silent(start):
     run = start(policy="zero")
     for _ in range(5):
-        run.live(2.0, env(EnvSample.RESETTING, "the arm"), arm(state=4))
+        run.live(2.0, env(EnvSample.RESETTING, "the arm"), arm(state=5))
         run.live(4.0, env(), arm())
     assert waits(run) == []
 
 
 def test_fault_the_arm_out_of_order_is_named_with_its_cause(start):
     run = start(policy="zero")
-    stopped = arm(state=6, cause="joint 2 hit something")
+    stopped = arm(state=7, cause="joint 2 hit something")
     run.live(3.0, env(EnvSample.WAITING, "the arm"), stopped)
     assert "| wait | arm_node: protective stop: joint 2 hit something" in waits(run)
 
@@ -322,13 +322,13 @@ def test_fault_the_arm_out_of_order_is_named_with_its_cause(start):
 def test_what_env_node_says_of_the_arm_is_not_said_again(start):
     run = start(policy="zero")
     waiting = env(EnvSample.WAITING, "arm: protective stop: look why")
-    run.live(3.0, waiting, arm(state=6, cause="protective stop: look why"))
+    run.live(3.0, waiting, arm(state=7, cause="protective stop: look why"))
     assert waits(run) == ["| wait | env_node: arm: protective stop: look why"]
 
 
 def test_a_cause_that_names_the_state_is_not_said_twice(start):
     run = start(policy="zero")
-    run.live(3.0, env(), arm(state=6, cause="protective stop: look why"))
+    run.live(3.0, env(), arm(state=7, cause="protective stop: look why"))
     assert waits(run) == ["| wait | arm_node: protective stop: look why"]
 
 

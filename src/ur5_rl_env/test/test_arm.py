@@ -3,91 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from arm_rig import FAST, MS, ROOMY, Rig
 
-from ur5_rl_env.core.arm import Arm
-from ur5_rl_env.core.arm_config import ArmConfig
-from ur5_rl_env.core.arm_state import ArmState, RobotSample, fault_of
-from ur5_rl_env.core.safety import STILL
+from ur5_rl_env.core.arm_state import ArmState, fault_of
+from ur5_rl_env.core.ramp import STILL
 from ur5_rl_env.core.task import START_POSE_RAD
-from ur5_rl_env.core.ur_modes import RobotMode, RuntimeState, SafetyMode
+from ur5_rl_env.core.ur_modes import SafetyMode
 from ur5_rl_env.core.velocity_command import VelocityCommand
 from ur5_sim.core.plant import Plant
-
-MS = 1_000_000
-START_NS = 1_000 * MS
-FAST = (0.5, 0.0, 0.0, 0.0, 0.5, 0.0)
-ROOMY = (1.5, -1.4, 1.6, -3.0, -1.5, 2.8)  # far from every limit
-
-
-class Rig:
-    """An arm on a plant; time passes in control cycles only."""
-
-    def __init__(self, q=ROOMY, **config):
-        self.arm = Arm(ArmConfig(**config))
-        self.plant = Plant(q)
-        self.now_ns = START_NS
-        self.modes = {
-            "robot_mode": RobotMode.RUNNING,
-            "safety_mode": SafetyMode.NORMAL,
-            "runtime_state": RuntimeState.PLAYING,
-        }
-        self.sent = []
-        self.sequence = 0
-        self.tick()
-
-    def sample(self):
-        return RobotSample(
-            robot_s=self.now_ns / 1e9,
-            arrival_ns=self.now_ns,
-            q=self.plant.q,
-            qd=self.plant.qd,
-            **self.modes,
-        )
-
-    def tick(self):
-        decision = self.arm.tick(self.now_ns, self.sample())
-        if decision.is_sent:
-            self.plant.speedj(decision.velocity, 4.0)
-        else:
-            self.plant.brake()
-        self.plant.step()
-        self.sent.append(decision)
-        self.now_ns += 8 * MS
-        return decision
-
-    def command(self, velocity=FAST, age_ms=0.0, session=1):
-        self.sequence += 1
-        sent_ns = self.now_ns - round(age_ms * MS)
-        made = VelocityCommand(session, self.sequence, sent_ns, velocity)
-        return self.arm.offer(made, self.now_ns)
-
-    def follow(self, cycles, velocity=FAST):
-        """Command each 40 ms."""
-        for cycle in range(cycles):
-            if cycle % 5 == 0:
-                assert self.command(velocity) == ""
-            self.tick()
-
-    def run(self, cycles):
-        for _ in range(cycles):
-            self.tick()
-        return self
-
-    def until(self, condition, cycles=1000):
-        for cycle in range(cycles):
-            if condition():
-                return cycle * 0.008
-            self.tick()
-        raise AssertionError(f"never; {self.arm.state.name}: {self.arm.cause}")
-
-    @property
-    def speed(self):
-        return max(map(abs, self.plant.qd))
 
 
 def test_arm_rests_until_commanded():
     rig = Rig().run(10)
-    assert rig.arm.state == ArmState.IDLE
+    assert rig.arm.state == ArmState.ARMED
     assert all(decision.velocity == STILL for decision in rig.sent)
     assert all(decision.is_sent for decision in rig.sent)  # feeds the robot's watchdog
 
@@ -97,8 +25,9 @@ def test_commands_are_followed_at_the_acceleration_of_the_task():
     rig.follow(50)
     assert rig.arm.state == ArmState.MOVING
     assert rig.plant.qd == pytest.approx(FAST, abs=1e-3)
-    first = [decision.velocity[0] for decision in rig.sent[1:4]]
-    assert first == pytest.approx([0.0112, 0.0224, 0.0336])  # 1.4 rad/s^2 * 8 ms
+    first = [decision.velocity[0] for decision in rig.sent[2:5]]
+    # 100 rad/s^3 * (8 ms)^2, then 1.4 rad/s^2 * 8 ms a cycle.
+    assert first == pytest.approx([0.0064, 0.0176, 0.0288])
 
 
 def test_last_joint_is_held_whatever_the_command_says():
@@ -169,8 +98,8 @@ def test_move_to_start(moving):
     took_s = rig.until(lambda: move.result is not None)
     assert move.result == (True, "arm is at the start pose")
     assert rig.plant.q == pytest.approx(START_POSE_RAD, abs=0.005)
-    assert took_s < 2.5
-    assert rig.arm.state == ArmState.IDLE
+    assert took_s < 3.0
+    assert rig.arm.state == ArmState.ARMED
     rig.run(30)
     assert rig.plant.q == pytest.approx(START_POSE_RAD, abs=0.005)
 
@@ -183,11 +112,11 @@ def test_commands_during_the_move_are_discarded():
     rig.until(lambda: move.result is not None)
     rig.run(50)
     assert rig.speed < 1e-3
-    assert rig.arm.state == ArmState.IDLE
+    assert rig.arm.state == ArmState.ARMED
 
 
 def test_fault_arm_that_does_not_arrive_names_the_farthest_joint():
-    rig = Rig()
+    rig = Rig(recovery_speed_rad_s=1.05)
     move = rig.arm.move_to_start(rig.plant.q)
     rig.plant = Plant(ROOMY)
     rig.plant.speedj = lambda *_: None  # brakes stuck
@@ -196,7 +125,7 @@ def test_fault_arm_that_does_not_arrive_names_the_farthest_joint():
     success, text = move.result
     assert not success
     assert "shoulder_lift_joint is 0.600 rad away after 6.0 s" in text
-    assert rig.arm.state == ArmState.IDLE
+    assert rig.arm.state == ArmState.ARMED
 
 
 def test_only_one_move_at_a_time():
@@ -217,9 +146,12 @@ def test_stop_brakes_and_holds_until_recovered():
     assert (rig.arm.state, rig.arm.cause) == (ArmState.FAULT, "stopped by hand")
     assert rig.command() == "stopped by hand"
     assert rig.arm.move_to_start(rig.plant.q).result[0] is False
-    assert rig.arm.recover() == (True, "arm is ready")
+    assert rig.arm.enable(rig.now_ns) == "stopped by hand"
+    assert rig.arm.recover() == (True, "arm has recovered: call enable_arm")
     rig.run(50)
     assert (rig.arm.state, rig.speed < 1e-6) == (ArmState.IDLE, True)
+    assert rig.command() == "arm has recovered: call enable_arm"
+    rig.enable()
     rig.follow(10)
     assert rig.arm.state == ArmState.MOVING
 
@@ -292,3 +224,144 @@ def test_states_are_those_of_the_message():
     assert {s.name: s.value for s in ArmState} == {
         s.name: getattr(ArmStatus, s.name) for s in ArmState
     }
+
+
+def test_fault_a_person_s_stop_outlasts_the_recovery_of_the_robot():
+    rig = Rig()
+    rig.modes["safety_mode"] = SafetyMode.PROTECTIVE_STOP
+    rig.run(2)
+    rig.arm.stop("stopped by hand")
+    rig.modes["safety_mode"] = SafetyMode.NORMAL
+    assert rig.arm.recover()[0] is False  # first the robot, by itself or not
+    rig.arm.on_rebuilt()
+    rig.run(2)
+    assert (rig.arm.state, rig.arm.cause) == (ArmState.FAULT, "stopped by hand")
+    assert rig.arm.enable(rig.now_ns) == "stopped by hand"
+    assert rig.arm.recover()[0] is True
+    rig.run(1)
+    assert rig.arm.state == ArmState.IDLE
+
+
+def test_recover_of_an_arm_in_order_changes_nothing():
+    rig = Rig()
+    rig.follow(20)
+    assert rig.arm.recover() == (True, "nothing to recover from")
+    rig.follow(20)
+    assert rig.arm.state == ArmState.MOVING
+
+
+def test_fault_nothing_is_followed_before_the_first_zero():
+    rig = Rig(armed=False)
+    assert rig.command() == "connected: call enable_arm"
+    assert rig.arm.enable(rig.now_ns) == ""
+    assert rig.command() == "connected: call enable_arm"  # a set-point comes first
+    assert rig.tick().velocity == STILL
+    assert rig.command() == ""
+
+
+def test_fault_old_commands_are_not_replayed_after_a_stop():
+    rig = Rig()
+    rig.follow(20)
+    old = VelocityCommand(1, rig.sequence, rig.now_ns, FAST)
+    rig.arm.stop("stopped by hand")
+    rig.until(lambda: rig.speed < 0.01)
+    rig.run(1)
+    rig.arm.recover()
+    rig.run(1)
+    rig.enable()
+    assert "does not follow" in rig.arm.offer(
+        replace(old, steady_ns=rig.now_ns), rig.now_ns
+    )
+    rig.run(50)
+    assert rig.speed < 1e-6
+
+
+def test_disabled_arm_brakes_before_it_is_idle():
+    rig = Rig()
+    rig.follow(50)
+    rig.arm.disable("disarmed by disable_arm")
+    assert rig.command() == "arm brakes: disarmed by disable_arm"
+    rig.run(1)
+    assert rig.arm.cause == "brakes: disarmed by disable_arm"
+    assert rig.arm.state == ArmState.MOVING
+    assert rig.arm.enable(rig.now_ns) == "arm brakes: disarmed by disable_arm"
+    assert rig.until(lambda: rig.arm.state == ArmState.IDLE) < 0.25
+    assert rig.speed < 0.01
+    assert rig.arm.cause == "disarmed by disable_arm: call enable_arm"
+
+
+def test_fault_a_stop_request_brakes_and_disarms():
+    rig = Rig()
+    rig.follow(50)
+    assert rig.watch("camera_node is silent") == ""
+    assert (
+        rig.command() == "arm brakes: watch_node asked for a stop (camera_node is silent)"
+    )
+    rig.run(1)
+    assert rig.arm.cause == "watch_node: camera_node is silent"
+    assert rig.until(lambda: rig.speed < 0.01) < 0.2
+    assert rig.arm.enable(rig.now_ns) == "watch_node: camera_node is silent"
+    assert rig.watch("") == ""
+    rig.run(1)
+    assert rig.arm.state == ArmState.IDLE
+    assert rig.command() == rig.arm.cause
+    rig.run(50)
+    assert rig.speed < 1e-6
+    rig.enable()
+    rig.follow(10)
+
+
+def test_fault_a_stop_request_stands_for_half_a_second_after_the_watch_has_died():
+    rig = Rig()
+    rig.watch("env_node hangs")
+    rig.run(62)
+    assert rig.arm.state == ArmState.FAULT
+    rig.run(2)
+    assert rig.arm.state == ArmState.IDLE
+    assert rig.arm.cause.endswith("(env_node hangs): call enable_arm")
+
+
+def test_the_way_home_is_slow_until_the_arm_has_arrived_once():
+    def fastest(rig):
+        move = rig.arm.move_to_start(rig.plant.q)
+        since = len(rig.sent)
+        rig.until(lambda: move.result is not None)
+        assert move.result[0]
+        return max(max(map(abs, decision.velocity)) for decision in rig.sent[since:])
+
+    def out_and_home(rig):
+        rig.follow(100)
+        return fastest(rig)
+
+    rig = Rig((1.0, -1.4, 1.6, -3.0, -1.5, 2.8))
+    assert fastest(rig) == pytest.approx(0.5)  # a new process
+    assert out_and_home(rig) > 0.6
+    rig.arm.stop("stopped by hand")
+    rig.run(50)
+    rig.arm.recover()
+    rig.run(1)
+    rig.enable()
+    assert out_and_home(rig) == pytest.approx(0.5)
+    assert out_and_home(rig) > 0.6
+
+
+def test_a_slow_way_may_take_longer():
+    rig = Rig(recovery_speed_rad_s=0.1)
+    move = rig.arm.move_to_start(rig.plant.q)
+    assert rig.until(lambda: move.result is not None) > 6.0
+    assert move.result[0]
+
+
+def test_dry_run_sends_nothing_but_zero_and_shows_the_rest():
+    rig = Rig(dry_run=True)
+    rig.follow(50)
+    assert rig.arm.state == ArmState.MOVING
+    assert rig.arm.cause == "dry run: would follow velocity commands"
+    assert rig.sent[-1].target == pytest.approx(FAST, abs=1e-3)
+    move = rig.arm.move_to_start(rig.plant.q)
+    assert move.result == (True, "dry run: stays where it is")
+    rig.arm.stop("stopped by hand")
+    rig.run(50)
+    assert {decision.velocity for decision in rig.sent} == {STILL}
+    assert all(decision.is_sent for decision in rig.sent)
+    assert rig.plant.q == ROOMY

@@ -21,12 +21,13 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from ur5_rl_env.core.task import JOINT_NAMES, START_POSE_RAD
-from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand
+from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand, StopRequest
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 from ur5_sim.testing import virtual_ur
 
 FAST = (0.7, 0.0, 0.0, 0.0, 0.0, 0.0)
+SERVICES = ("enable_arm", "disable_arm", "move_to_start", "stop_arm", "recover_arm")
 WATCHDOG_HZ = 5.0  # a shared machine pauses for up to 0.1 s; a test below has its own
 
 COMMANDER = """
@@ -58,8 +59,9 @@ while True:
 class Neighbour(Node):
     """What the arm node has around it: someone who listens, commands and calls."""
 
-    def __init__(self, context):
+    def __init__(self, context, spin_until):
         super().__init__("neighbour", context=context)
+        self.spin_until = spin_until
         self.statuses, self.joint_states, self.lags_ms = [], [], []
         self.session, self.sequence = 1, 0
         self.create_subscription(
@@ -71,10 +73,10 @@ class Neighbour(Node):
         self._commands = self.create_publisher(
             JointVelocityCommand, "velocity_command", qos.COMMAND
         )
-        self._callers = {
-            name: self.create_client(Trigger, name)
-            for name in ("move_to_start", "stop_arm", "recover_arm")
-        }
+        self._stop_requests = self.create_publisher(
+            StopRequest, "stop_request", qos.COMMAND
+        )
+        self._callers = {name: self.create_client(Trigger, name) for name in SERVICES}
 
     def _on_joint_state(self, msg):
         self.joint_states.append(msg)
@@ -87,7 +89,8 @@ class Neighbour(Node):
     @property
     def is_matched(self):
         clients = self._callers.values()
-        return self._commands.get_subscription_count() and all(
+        publishers = self._commands, self._stop_requests
+        return all(p.get_subscription_count() for p in publishers) and all(
             client.service_is_ready() for client in clients
         )
 
@@ -100,8 +103,27 @@ class Neighbour(Node):
         msg.velocity_rad_s = np.array(velocity)
         self._commands.publish(msg)
 
+    def watch(self, reason, age_ms=0.0):
+        """Say what the watch says, now or in the future."""
+        sent_ns = time.monotonic_ns() - round(age_ms * 1e6)
+        self._stop_requests.publish(
+            StopRequest(session=7, steady_ns=sent_ns, reason=reason)
+        )
+
     def call(self, name):
         return self._callers[name].call_async(Trigger.Request())
+
+    def ask(self, name):
+        """Call a service; return its answer."""
+        answer = self.call(name)
+        self.spin_until(answer.done, 10)
+        return answer.result()
+
+    def enable(self):
+        """Arm the arm, as env_node does at each reset."""
+        answer = self.ask("enable_arm")
+        assert answer.success, answer.message
+        self.spin_until(lambda: self.status.state == ArmStatus.ARMED)
 
 
 def stamp_ns(msg):
@@ -131,8 +153,8 @@ class ArmProcess:
 
 
 @pytest.fixture
-def neighbour(ros, monkeypatch):
-    node = Neighbour(ros.context)
+def neighbour(ros, spin_until):
+    node = Neighbour(ros.context, spin_until)
     ros.add_node(node)
     yield node
     node.destroy_node()
@@ -143,11 +165,13 @@ def start(ros_domain, neighbour, spin_until, tmp_path):
     """Start arm nodes, wait until they are ready; none outlives the test."""
     started = []
 
-    def start(robot, state=ArmStatus.IDLE, **parameters):
+    def start(robot, state=ArmStatus.IDLE, *, armed=True, **parameters):
         arm = ArmProcess(ros_domain, robot.address, tmp_path / "log", **parameters)
         started.append(arm)
         neighbour.statuses.clear()
         spin_until(lambda: neighbour.status.state == state and neighbour.is_matched, 20)
+        if armed and state == ArmStatus.IDLE:
+            neighbour.enable()
         return arm
 
     yield start
@@ -256,7 +280,7 @@ def test_move_to_start_answers_when_the_arm_has_arrived(
     spin_until(answer.done)
     assert answer.result().success, answer.result().message
     np.testing.assert_allclose(robot.pose()[0], START_POSE_RAD, atol=0.005)
-    spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
+    spin_until(lambda: neighbour.status.state == ArmStatus.ARMED)
     assert neighbour.status.commands_refused == 1
 
 
@@ -273,9 +297,10 @@ def test_stop_arm_works_while_a_move_is_under_way(start, robot, neighbour, spin_
     neighbour.send()
     spin_until(lambda: neighbour.status.commands_refused > refused)
     assert neighbour.status.state == ArmStatus.FAULT
-    recover = neighbour.call("recover_arm")
-    spin_until(recover.done)
+    assert "stopped by stop_arm" in neighbour.ask("enable_arm").message
+    assert neighbour.ask("recover_arm").success
     spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
+    neighbour.enable()
     speed_up(neighbour, robot, spin_until)
 
 
@@ -342,6 +367,7 @@ def test_fault_protective_stop_waits_for_a_person_and_recovers(
         assert late.result().success, late.result().message
         spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
         assert robot.state()["motion_stopped_ns"] == still_ns  # nothing moved by itself
+        neighbour.enable()
         speed_up(neighbour, robot, spin_until)
         assert arm.process.poll() is None
 
@@ -367,6 +393,7 @@ def test_fault_program_that_was_stopped_is_started_again(
     recover = neighbour.call("recover_arm")
     spin_until(recover.done)
     assert recover.result().success, recover.result().message
+    neighbour.enable()
     speed_up(neighbour, robot, spin_until)
 
 

@@ -149,6 +149,10 @@ class Neighbours(Node):
         listen(Transition, "transition", self._on_transition, qos.TRANSITION)
         listen(EpisodeSummary, "episode_summary", self.summaries.append, qos.STATUS)
         listen(EnvStatus, "env_status", self._on_status, qos.STATUS)
+        self.arm_state, self.arm_cause = ArmStatus.IDLE, "connected: call enable_arm"
+        self.enables, self.refusal, self.recoveries = 0, "", 0
+        self.create_service(Trigger, "enable_arm", self._enable)
+        self.create_service(Trigger, "recover_arm", self._recover)
         self.create_service(Trigger, "move_to_start", self._move)
         self.create_service(ResetTarget, "reset_target", self._reset)
         self.create_timer(0.008, self._sense)
@@ -177,6 +181,20 @@ class Neighbours(Node):
             self._turn_due_s = None
             self._turns.publish(self._turn)
 
+    def _enable(self, _request, response):
+        self.enables += 1
+        response.success, response.message = not self.refusal, self.refusal
+        if response.success:
+            self.arm_state, self.arm_cause = ArmStatus.ARMED, "waits for a command"
+        return response
+
+    def _recover(self, _request, response):
+        self.recoveries += 1
+        response.success = self.arm_state == ArmStatus.PROTECTIVE_STOP
+        if response.success:
+            self.arm_state, self.arm_cause = ArmStatus.IDLE, "arm has recovered"
+        return response
+
     def _move(self, _request, response):
         response.success = self.arrives
         response.message = "elbow did not arrive"
@@ -204,7 +222,7 @@ class Neighbours(Node):
         self._learn()
         if self.alive["arm"]:
             self._joints.publish(self.driver(self.get_clock().now()))
-            self._arm.publish(ArmStatus(state=ArmStatus.IDLE))
+            self._arm.publish(ArmStatus(state=self.arm_state, cause=self.arm_cause))
         if self.alive["display"]:
             self._target.publish(TargetState())
 
@@ -551,3 +569,68 @@ def test_fault_sequential_a_turn_of_another_run_is_not_ours(ros, neighbours, spi
         neighbours._turns.publish(stranger)
         spin_until(lambda: neighbours.summaries)
         assert "its turn" in neighbours.summaries[0].end
+
+
+def test_each_reset_arms_the_arm(ros, neighbours, spin_until):
+    with running_env(ros.context):
+        spin_until(lambda: len(neighbours.summaries) >= 2)
+    assert neighbours.enables >= 2
+    assert [s.end for s in neighbours.summaries[:2]] == ["time_limit"] * 2
+
+
+def test_fault_an_arm_that_is_disarmed_ends_the_episode_by_name(
+    ros, neighbours, spin_until
+):
+    with running_env(ros.context, episode_s=30.0):
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        neighbours.refusal = "arm is not armed: watch_node: camera_node is silent"
+        neighbours.arm_state, neighbours.arm_cause = ArmStatus.IDLE, "disarmed"
+        spin_until(lambda: neighbours.summaries)
+        assert neighbours.summaries[0].end == "arm: disarmed"
+        said = f"reset failed: enable_arm: {neighbours.refusal}"
+        spin_until(lambda: any(said == words for _, words in neighbours.statuses))
+        neighbours.refusal = ""
+        spin_until(lambda: neighbours.transitions[-1].episode >= 2)
+
+
+@pytest.mark.parametrize("state", [ArmStatus.EMERGENCY_STOP, ArmStatus.FAULT])
+def test_fault_a_latched_stop_waits_for_a_person_and_says_why(
+    ros, neighbours, spin_until, state
+):
+    with running_env(ros.context, episode_s=30.0, max_auto_recoveries=3):
+        spin_until(lambda: len(neighbours.transitions) > 5)
+        enables = neighbours.enables
+        neighbours.arm_state, neighbours.arm_cause = state, "release the button"
+        spin_until(lambda: neighbours.statuses[-1] == (0, "arm: release the button"))
+        until = time.monotonic() + 2.0
+        spin_until(lambda: time.monotonic() > until)
+        assert (neighbours.recoveries, neighbours.enables) == (0, enables)
+
+
+def test_fault_protective_stops_are_ended_so_often_and_no_more(
+    ros, neighbours, spin_until, tmp_path
+):
+    def stop():
+        neighbours.arm_state, neighbours.arm_cause = ArmStatus.PROTECTIVE_STOP, "hit"
+
+    def stop_and_go_on(recoveries):
+        stop()
+        spin_until(lambda: neighbours.recoveries == recoveries)
+        neighbours.transitions.clear()
+        spin_until(lambda: len(neighbours.transitions) > 5)
+
+    settings = {
+        "episode_s": 30.0,
+        "max_auto_recoveries": 2,
+        "recoveries_file": str(tmp_path / "recoveries"),
+    }
+    with running_env(ros.context, **settings):
+        stop_and_go_on(1)
+    with running_env(ros.context, **settings):  # a new process has not forgotten
+        stop_and_go_on(2)
+        stop()
+        said = "arm: hit (2 recoveries in ten minutes are spent: a person has to do it)"
+        spin_until(lambda: neighbours.statuses[-1][1] == said)
+        until = time.monotonic() + 2.0
+        spin_until(lambda: time.monotonic() > until)
+        assert neighbours.recoveries == 2

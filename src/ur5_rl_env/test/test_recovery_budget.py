@@ -8,8 +8,35 @@ from ur5_rl_env.core.recovery_budget import WINDOW_NS, RecoveryBudget
 def test_so_many_in_ten_minutes_and_no_more():
     budget = RecoveryBudget(3)
     assert [budget.spend(k) for k in range(5)] == [True, True, True, False, False]
+    budget.forgive()
     assert budget.spend(WINDOW_NS + 1)  # the first one has passed
     assert not budget.spend(WINDOW_NS + 1)
+
+
+def test_fault_a_stop_that_was_left_to_a_person_stays_so():
+    budget = RecoveryBudget(1)
+    assert budget.spend(0)
+    assert budget.refusal == ""
+    assert not budget.spend(1)
+    assert not budget.spend(10 * WINDOW_NS)
+    assert budget.refusal.startswith("1 recoveries in ten minutes are spent")
+    budget.forgive()  # a person has ended it
+    assert budget.spend(10 * WINDOW_NS)
+
+
+def test_fault_a_new_process_has_not_forgotten_what_was_spent(tmp_path):
+    file = tmp_path / "recoveries"
+    assert RecoveryBudget(2, file).spend(5)
+    assert RecoveryBudget(2, file).spend(6)
+    assert not RecoveryBudget(2, file).spend(7)
+    assert RecoveryBudget(2, file).spend(4)  # the host has started anew meanwhile
+
+
+def test_fault_a_file_of_something_else_is_refused(tmp_path):
+    file = tmp_path / "recoveries"
+    file.write_text("[1, null]")
+    with pytest.raises(ValueError, match="does not hold the instants"):
+        RecoveryBudget(2, file)
 
 
 def test_on_a_real_arm_a_person_decides():

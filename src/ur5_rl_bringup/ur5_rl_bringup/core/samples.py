@@ -12,9 +12,9 @@ TIME_LIMIT = "time_limit"
 OUT_OF_ORDER = {
     0: "disconnected",
     1: "connecting",
-    6: "protective stop",
-    7: "emergency stop",
-    8: "fault",
+    7: "protective stop",
+    8: "emergency stop",
+    9: "fault",
 }
 
 

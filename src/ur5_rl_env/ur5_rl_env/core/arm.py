@@ -1,53 +1,29 @@
 """The arm as a state machine: robot samples, commands and requests in, velocities out.
 
 Nothing here waits, sleeps or reads a clock. Two threads meet in it: the loop calls
-`tick`; callbacks call `offer`, `move_to_start`, `stop` and `recover`, each of which
-replaces one value that the next `tick` takes up.
+`tick`; callbacks replace one value each, which the next `tick` takes up. An arm moves
+only while it is armed. It starts disarmed, every fault and stop disarms it, and `enable`
+alone arms it again: from rest, with zero as the first set-point.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 from ur5_rl_env.core.arm_config import ArmConfig
-from ur5_rl_env.core.arm_state import FAULT_STATES, ArmState, RobotSample, fault_of
-from ur5_rl_env.core.homing import Homing, has_passed
-from ur5_rl_env.core.safety import (
-    STILL,
-    UNLIMITED,
-    Joints,
-    limited_velocity,
-    ramped,
+from ur5_rl_env.core.arm_state import (
+    ARMED_STATES,
+    CALL_ENABLE,
+    ArmState,
+    RobotSample,
+    fault_of,
 )
+from ur5_rl_env.core.decision import NOTHING, Decision, Wish
+from ur5_rl_env.core.homing import is_at_rest
+from ur5_rl_env.core.ramp import STILL, Joints, ramped
+from ur5_rl_env.core.safety import limited_motion
+from ur5_rl_env.core.start_move import Move, StartMoves
+from ur5_rl_env.core.stop_request import StopRequest, StopRequests
 from ur5_rl_env.core.task import NUM_ACTIONS
 from ur5_rl_env.core.velocity_command import NANOSECONDS, CommandInbox, VelocityCommand
 
-SETTLE_LATENCY_S = 0.04  # of the way to the start pose: what sets its last centimetre
-
-
-class Wish(NamedTuple):
-    """What a state asks for, before the limits."""
-
-    velocity: Joints  # [rad/s]
-    speed_rad_s: float  # largest of a joint
-    acceleration_rad_s2: float  # of the leading joint
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Outcome of one cycle."""
-
-    velocity: Joints  # to be sent [rad/s]
-    is_sent: bool  # False: the robot runs no program that could take it
-    limited: tuple[bool, ...]  # per joint: reduced by a safety limit
-
-
-@dataclass
-class Move:
-    """A request to go to the start pose; `result` is set once, when it is over."""
-
-    route: tuple[Joints, ...]  # corners still ahead, the goal last
-    deadline_ns: int | None = None
-    result: tuple[bool, str] | None = None  # success, and what to tell
+HELD_PERIODS = 1.5  # a longer cycle: the robot has reached what was sent, and held it
 
 
 class Arm:
@@ -56,32 +32,30 @@ class Arm:
     Attributes:
         state, cause: What the arm does, and why, for people.
         inbox: Velocity commands.
+        stop_requests: What the watch asks for.
         needs_rebuild: The link has to be made anew before the arm can move again.
     """
 
     def __init__(self, config: ArmConfig) -> None:
         self._config = config
         self._limits = config.limits()
-        self._homing = Homing(
-            goal_rad=config.start_pose_rad,
-            speed_rad_s=config.move_speed_rad_s,
-            deceleration_rad_s2=config.move_acceleration_rad_s2,
-            latency_s=SETTLE_LATENCY_S,
-            tolerance_rad=config.move_tolerance_rad,
-        )
+        self._start_moves = StartMoves(config)
         self.inbox = CommandInbox(
             max_age_s=config.max_command_age_s,
             session_timeout_s=config.stale_age_s,
             max_speed_rad_s=config.max_joint_speed_rad_s,
         )
+        self.stop_requests = StopRequests()
         self.state = ArmState.CONNECTING
         self.cause = "waits for the robot's first sample"
         self.needs_rebuild = False
+        self._is_enabled = False
+        self._disarmed_by = "connected"
         self._move: Move | None = None
-        self._failed_moves = 0  # in a row
         self._stop_cause = ""
         self._sent = STILL
         self._following = STILL  # what the robot has made of it, ramp included
+        self._acceleration = STILL  # on the way there
         self._last_ns: int | None = None
 
     # Callbacks: each replaces one value.
@@ -90,14 +64,36 @@ class Arm:
         """Take a velocity command, or return why it is refused."""
         return self.inbox.offer(command, now_ns, closed=self._closed())
 
+    def request_stop(self, request: StopRequest, now_ns: int) -> str:
+        """Take what the watch says, or return why it is refused."""
+        refusal = self.stop_requests.offer(request, now_ns)
+        if not refusal and request.reason:
+            self.disable(f"watch_node asked for a stop ({request.reason})")
+        return refusal
+
+    def enable(self, now_ns: int) -> str:
+        """Arm, with the next cycle; return why that is refused, or ""."""
+        if reason := self._stop_reason(now_ns):
+            return reason
+        if self.state != ArmState.IDLE:
+            return self._not_armed()
+        self._is_enabled = True
+        return ""
+
+    def disable(self, by: str) -> None:
+        """Disarm: the arm brakes and refuses to move until `enable`."""
+        self._disarmed_by = by
+        self._is_enabled = False
+
     def move_to_start(self, q: Joints) -> Move:
         """Ask for the way from `q` to the start pose; watch the returned `result`."""
-        if self.state in (*FAULT_STATES, ArmState.CONNECTING):
-            return Move((), result=(False, f"arm does not move: {self.cause}"))
+        if reason := self._not_armed():
+            return Move((), result=(False, f"arm does not move: {reason}"))
+        if self._config.dry_run:
+            return Move((), result=(True, "dry run: stays where it is"))
         if self._move is not None:
             return Move((), result=(False, "arm is already on its way"))
-        route = self._homing.route(q, self._limits, self._failed_moves)
-        self._move = move = Move(route)
+        self._move = move = self._start_moves.begin(q)
         return move
 
     def stop(self, cause: str) -> None:
@@ -105,24 +101,39 @@ class Arm:
         self._stop_cause = cause
 
     def recover(self) -> tuple[bool, str]:
-        """Allow motion again after `stop`; say what is left to do for the rest."""
+        """End a `stop`, but for a stop of the robot, which has to be ended first."""
         if self.needs_rebuild:
             return False, self.cause
+        if not self._stop_cause:
+            return True, "nothing to recover from"
+        self.disable("arm has recovered")
         self._stop_cause = ""
-        return True, "arm is ready"
+        return True, f"arm has recovered: {CALL_ENABLE}"
 
-    def on_rebuilt(self) -> None:
-        """Take notice of a new link to the robot. For the loop."""
-        self.needs_rebuild = False
+    @property
+    def is_armed(self) -> bool:
+        """Whether the arm would follow a command or go to the start pose."""
+        return self._is_enabled and self.state in ARMED_STATES
+
+    def _not_armed(self) -> str:
+        """Return why the arm is not armed; "" if it is."""
+        if self.is_armed:
+            return ""
+        if self._stop_cause or self.state not in ARMED_STATES:
+            return self._stop_cause or self.cause
+        return f"arm brakes: {self._disarmed_by}"
 
     def _closed(self) -> str:
         if self._move is not None or self.state == ArmState.MOVING_TO_START:
             return "arm is on its way to the start pose"
-        if self._stop_cause or self.state in (*FAULT_STATES, ArmState.CONNECTING):
-            return self._stop_cause or self.cause
-        return ""
+        return self._stop_cause or self._not_armed()
 
     # The loop.
+
+    def on_rebuilt(self) -> None:
+        """Take notice of a new link to the robot."""
+        self.disable("arm has recovered")
+        self.needs_rebuild = False
 
     def tick(self, now_ns: int, sample: RobotSample) -> Decision:
         """Decide the joint velocity to send at `now_ns` (steady clock). Never blocks."""
@@ -131,16 +142,17 @@ class Arm:
         if fault or self.needs_rebuild:
             return self._fail(fault)
         wish = self._wish(now_ns, sample)
-        velocity, limited = limited_velocity(
+        target, limited, self._acceleration, _ = limited_motion(
             wish.velocity,
             self._following,
             sample.q,
             self._limits,
-            max_speed_rad_s=wish.speed_rad_s,
-            acceleration_rad_s2=wish.acceleration_rad_s2,
+            pace=wish.pace,
+            acceleration=self._acceleration,
         )
-        self._sent = velocity
-        return Decision(velocity, True, limited)
+        self._sent = target
+        velocity = STILL if self._config.dry_run else target
+        return Decision(velocity, True, limited, target)
 
     def _follow(self, now_ns: int) -> None:
         """Ramp to what was sent last, as the robot has done since."""
@@ -148,75 +160,98 @@ class Arm:
             elapsed_s = (now_ns - self._last_ns) / NANOSECONDS
             most = self._config.stop_acceleration_rad_s2 * elapsed_s
             self._following = ramped(self._following, self._sent, most)
+            if elapsed_s > HELD_PERIODS * self._config.control_period_s:
+                self._acceleration = STILL
         self._last_ns = now_ns
 
     def _fail(self, fault: tuple[ArmState, str] | None) -> Decision:
         state, cause = fault or (self.state, self.cause)
-        self._end_move(success=False, text=cause)
-        self._enter(state, cause)
+        if self.needs_rebuild and self.state == ArmState.EMERGENCY_STOP:
+            state = self.state  # a person's, whatever the robot says next
+        self._halt(state, cause)
         self.needs_rebuild = True
-        self.inbox.discard()
-        self._sent = self._following = STILL
-        return Decision(STILL, False, UNLIMITED)
+        self._sent = self._following = self._acceleration = STILL
+        return NOTHING
 
     def _wish(self, now_ns: int, sample: RobotSample) -> Wish:
         """Return what the present state asks for; braking, unless something speaks."""
         config = self._config
-        brake = Wish(STILL, config.move_speed_rad_s, config.stop_acceleration_rad_s2)
-        if self._stop_cause:
-            self._end_move(success=False, text=self._stop_cause)
-            self.inbox.discard()
-            self._enter(ArmState.FAULT, self._stop_cause)
+        brake = Wish(STILL, config.brake_pace)
+        if reason := self._stop_reason(now_ns):
+            self._halt(ArmState.FAULT, reason)
+            return brake
+        if not self._is_enabled:
+            self._stand_down(sample)
+            return brake
+        if not self.is_armed:  # the first set-point is zero
+            self._enter(ArmState.ARMED, "waits for a command")
             return brake
         if now_ns - sample.arrival_ns > config.max_sample_age_s * NANOSECONDS:
             return brake
         if self._move is not None:
             return self._homing_wish(self._move, now_ns, sample) or brake
-        command = self.inbox.newest
+        return self._command_wish(now_ns) or brake
+
+    def _command_wish(self, now_ns: int) -> Wish | None:
+        """Return what the newest command asks for; None if it is too old for that."""
+        config, command = self._config, self.inbox.newest
         if command is None:
-            self._rest()
-            return brake
+            if self.state not in (ArmState.ARMED, ArmState.STALE):
+                self._enter(ArmState.ARMED, "waits for a command")
+            return None
         age_s = command.age_s(now_ns)
         if age_s > config.max_command_age_s:
             if age_s > config.stale_age_s:
                 self._enter(ArmState.STALE, "commands stopped coming")
-            return brake
-        self._enter(ArmState.MOVING, "follows velocity commands")
+            return None
+        verb = "dry run: would follow" if config.dry_run else "follows"
+        self._enter(ArmState.MOVING, f"{verb} velocity commands")
         velocity = (*command.velocity[:NUM_ACTIONS], 0.0)
-        return Wish(velocity, config.max_joint_speed_rad_s, config.acceleration_rad_s2)
+        return Wish(velocity, config.pace)
 
     def _homing_wish(self, move: Move, now_ns: int, sample: RobotSample) -> Wish | None:
         """Return what leads to the start pose; None once the move is over."""
-        config = self._config
+        moves = self._start_moves
         self._enter(ArmState.MOVING_TO_START, "moves to the start pose")
         self.inbox.discard()
-        if move.deadline_ns is None:
-            move.deadline_ns = now_ns + round(config.move_timeout_s * NANOSECONDS)
-        if self._homing.has_arrived(sample.q, sample.qd):
-            self._failed_moves = 0
-            self._end_move(success=True, text="arm is at the start pose")
+        if ending := moves.ending(move, now_ns, sample):
+            success, text = ending
+            self._enter(ArmState.ARMED, text)
+            self._end_move(success=success, text=text)
             return None
-        if now_ns > move.deadline_ns:
-            where = self._homing.farthest(sample.q)
-            self._failed_moves += 1
-            text = f"move_to_start failed: {where} after {config.move_timeout_s} s"
-            self._end_move(success=False, text=text)
-            return None
-        while len(move.route) > 1 and has_passed(move.route[0], sample.q):
-            move.route = move.route[1:]
-        velocity = self._homing.velocity(sample.q, move.route[0])
-        return Wish(velocity, config.move_speed_rad_s, config.move_acceleration_rad_s2)
+        velocity = moves.velocity(move, sample.q)
+        pace = self._config.move_pace._replace(max_speed_rad_s=moves.speed_rad_s)
+        return Wish(velocity, pace)
+
+    def _halt(self, state: ArmState, cause: str) -> None:
+        """Disarm for a fault or a stop: the way home will be a slow one."""
+        self._is_enabled = False
+        self._start_moves.is_slow = True
+        self._drop_all(state, cause)
+
+    def _stand_down(self, sample: RobotSample) -> None:
+        """Be IDLE once the arm rests; until then it is what it was, and brakes."""
+        by = self._disarmed_by
+        if is_at_rest(sample.qd):
+            self._drop_all(ArmState.IDLE, f"{by}: {CALL_ENABLE}")
+        else:
+            self._drop_all(self.state, f"brakes: {by}")
+
+    def _drop_all(self, state: ArmState, cause: str) -> None:
+        """Enter a state in which the arm is about nothing."""
+        self._enter(state, cause)
+        self.inbox.discard()
+        self._end_move(success=False, text=cause)
+
+    def _stop_reason(self, now_ns: int) -> str:
+        """Return what asks for a stop: a person, or the watch."""
+        watch = self.stop_requests.standing(now_ns)
+        return self._stop_cause or (f"watch_node: {watch}" if watch else "")
 
     def _end_move(self, *, success: bool, text: str) -> None:
         move, self._move = self._move, None
         if move is not None:
-            self._enter(ArmState.IDLE, text)
             move.result = (success, text)
-
-    def _rest(self) -> None:
-        """Stay as it is, unless what it was is over."""
-        if self.state not in (ArmState.IDLE, ArmState.STALE):
-            self._enter(ArmState.IDLE, "waits for a command")
 
     def _enter(self, state: ArmState, cause: str) -> None:
         self.state, self.cause = state, cause

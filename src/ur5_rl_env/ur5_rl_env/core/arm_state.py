@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ur5_rl_env.core.safety import Joints
+from ur5_rl_env.core.ramp import Joints
 from ur5_rl_env.core.ur_modes import (
     EMERGENCY_MODES,
     SAFE_MODES,
@@ -14,6 +14,7 @@ from ur5_rl_env.core.ur_modes import (
 )
 
 CALL_RECOVER = "call recover_arm"
+CALL_ENABLE = "call enable_arm"
 SWITCH_ON = "switch it on (dashboard: power on, brake release)"
 
 
@@ -32,6 +33,12 @@ class ArmState(IntEnum):
     FAULT = 9
 
 
+ARMED_STATES = (
+    ArmState.ARMED,
+    ArmState.MOVING,
+    ArmState.MOVING_TO_START,
+    ArmState.STALE,
+)
 FAULT_STATES = (ArmState.PROTECTIVE_STOP, ArmState.EMERGENCY_STOP, ArmState.FAULT)
 
 

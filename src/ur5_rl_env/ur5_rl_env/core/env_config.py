@@ -38,6 +38,7 @@ class EnvConfig:
         reset_timeout_s: A reset that takes longer is started again.
         max_auto_recoveries: So many protective stops in ten minutes are ended without a
             person; 0 on a real arm.
+        recoveries_file: Remembers them for the next process; "" = only this one.
         waits_for_learner: Before each observation, wait until the learner has finished
             with the time step before (the sequential architecture).
         max_learner_wait_s: A learner that is later than this after a tick's deadline ends
@@ -63,6 +64,7 @@ class EnvConfig:
     settle_frames: int = 3
     reset_timeout_s: float = 15.0
     max_auto_recoveries: int = 0
+    recoveries_file: str = ""
     waits_for_learner: bool = False
     max_learner_wait_s: float = 2.0
     kernel: str = "tents"

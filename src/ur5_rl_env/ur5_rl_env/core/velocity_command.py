@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ur5_rl_env.core.safety import Joints
+from ur5_rl_env.core.ramp import Joints
 from ur5_rl_env.core.task import NUM_JOINTS
 
 NANOSECONDS = 1_000_000_000

@@ -4,11 +4,14 @@ from array import array
 
 from sensor_msgs.msg import JointState
 
-from ur5_rl_env.core.arm import Arm, Decision
+from ur5_rl_env.core.arm import Arm
 from ur5_rl_env.core.arm_state import RobotSample
+from ur5_rl_env.core.decision import Decision
+from ur5_rl_env.core.stop_request import StopRequest
 from ur5_rl_env.core.task import JOINT_NAMES
 from ur5_rl_env.core.velocity_command import NANOSECONDS, VelocityCommand
 from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand
+from ur5_rl_interfaces.msg import StopRequest as StopRequestMsg
 
 
 def command(msg: JointVelocityCommand) -> VelocityCommand:
@@ -18,6 +21,10 @@ def command(msg: JointVelocityCommand) -> VelocityCommand:
         steady_ns=msg.steady_ns,
         velocity=tuple(msg.velocity_rad_s.tolist()),
     )
+
+
+def stop_request(msg: StopRequestMsg) -> StopRequest:
+    return StopRequest(session=msg.session, steady_ns=msg.steady_ns, reason=msg.reason)
 
 
 def new_joint_state() -> JointState:
@@ -38,7 +45,7 @@ def fill_status(msg: ArmStatus, arm: Arm, decision: Decision, now_ns: int) -> No
     msg.limited = list(decision.limited)
     msg.commands_accepted = arm.inbox.accepted
     msg.commands_refused = arm.inbox.refused
-    msg.velocity_target_rad_s = decision.velocity
+    msg.velocity_target_rad_s = decision.target
 
 
 def fill_robot(msg: ArmStatus, sample: RobotSample, stamp_ns: int) -> None:

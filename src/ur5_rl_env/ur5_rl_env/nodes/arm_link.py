@@ -11,6 +11,7 @@
 
 import socket
 import time
+from collections.abc import Callable
 
 from dashboard_client import DashboardClient
 from rtde_control import RTDEControlInterface
@@ -18,8 +19,9 @@ from rtde_receive import RTDEReceiveInterface
 
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.arm_state import RobotSample
-from ur5_rl_env.core.safety import STILL, Joints
+from ur5_rl_env.core.ramp import STILL, Joints
 from ur5_rl_env.core.ur_modes import RobotMode, RuntimeState
+from ur5_rl_env.nodes import last_resort
 from ur5_rl_ros.process import LinkLostError, Stop
 
 RTDE_PORT = 30004
@@ -178,12 +180,24 @@ def connected_dashboard(ip: str) -> DashboardClient:
     return dashboard
 
 
+def stop_program(ip: str) -> str:
+    """Ask the dashboard to end the program; return why it refuses, or ""."""
+    return _asked(ip, DashboardClient.stop)
+
+
 def unlock_protective_stop(ip: str) -> str:
     """Ask the dashboard to end a protective stop; return why it refuses, or ""."""
+    return _asked(
+        ip, DashboardClient.closeSafetyPopup, DashboardClient.unlockProtectiveStop
+    )
+
+
+def _asked(ip: str, *requests: Callable[[DashboardClient], object]) -> str:
+    """Make requests of the dashboard, each of which ends in 2.5 s; return what failed."""
     try:
         dashboard = connected_dashboard(ip)
-        dashboard.closeSafetyPopup()
-        dashboard.unlockProtectiveStop()
+        for request in requests:
+            request(dashboard)
     except (OSError, RuntimeError) as error:
         return str(error).strip()
     return ""
@@ -217,6 +231,7 @@ def connected_link(config: ArmConfig, stop: Stop, waits_for) -> ArmLink | None:
     """
     deadline = time.monotonic() + config.connect_timeout_s
     while not stop.requested:
+        last_resort.end_process_in(last_resort.ATTEMPT_S)
         try:
             link = ArmLink(config)
             if config.power_on:

@@ -6,28 +6,28 @@ only replace values that the loop takes up. A waiting service gives way to the o
 """
 
 import os
-import signal
 import sys
 import time
 from collections import deque
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
 
-from ur5_rl_env.core.arm import Arm, Decision
+from ur5_rl_env.core.arm import Arm
 from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.arm_state import FAULT_STATES, ArmState, RobotSample
 from ur5_rl_env.core.clock_map import ClockMap
+from ur5_rl_env.core.decision import NOTHING
 from ur5_rl_env.core.homing import is_at_rest
+from ur5_rl_env.core.ramp import STILL
 from ur5_rl_env.core.rate import Rate
-from ur5_rl_env.core.safety import STILL
 from ur5_rl_env.core.velocity_command import NANOSECONDS
 from ur5_rl_env.nodes import arm_convert as convert
+from ur5_rl_env.nodes import last_resort
 from ur5_rl_env.nodes.arm_link import ArmLink, connected_link
-from ur5_rl_env.nodes.arm_recovery import ArmRecovery, give_way_until
-from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand
+from ur5_rl_env.nodes.arm_recovery import ArmRecovery
+from ur5_rl_env.nodes.arm_services import ENDS, ArmServices
+from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand, StopRequest
 from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics
 from ur5_rl_ros.params import load_config
@@ -37,8 +37,6 @@ WAKE_MARGIN_NS = 300_000  # after the sample is due
 POLL_S = 0.0004  # while it is late
 STATUS_PERIOD_NS = NANOSECONDS // 25
 BRAKE_TIMEOUT_NS = NANOSECONDS // 2
-ENDS = "arm_node ends"
-LAST_RESORT_S = 2  # ur_rtde may hang while it stops; then the kernel ends the process
 
 
 class ArmNode(Node):
@@ -56,7 +54,7 @@ class ArmNode(Node):
         self._link: ArmLink | None = None
         self._is_running, self._is_lost = True, False
         self._sample: RobotSample | None = None
-        self._decision = Decision(STILL, False, (False,) * 6)
+        self._decision = NOTHING
         self._shown = (self._arm.state, "")
         self._silent_cycles = 0
         self._status_due_ns = 0
@@ -75,13 +73,16 @@ class ArmNode(Node):
         self.create_subscription(
             JointVelocityCommand, "velocity_command", self._on_command, qos.COMMAND
         )
-        for name, answer in (
-            ("move_to_start", self._on_move_to_start),
-            ("stop_arm", self._on_stop),
-            ("recover_arm", self._on_recover),
-        ):
-            group = MutuallyExclusiveCallbackGroup()  # one waits while others go on
-            self.create_service(Trigger, name, answer, callback_group=group)
+        self.create_subscription(
+            StopRequest, "stop_request", self._on_stop_request, qos.COMMAND
+        )
+        ArmServices(
+            self,
+            self._arm,
+            self._recovery,
+            newest_sample=lambda: self._sample,
+            is_running=lambda: self._is_running,
+        )
 
     # Callbacks.
 
@@ -92,30 +93,12 @@ class ArmNode(Node):
                 f"command refused: {reason}", throttle_duration_sec=1.0
             )
 
-    async def _on_move_to_start(
-        self, _request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        sample = self._sample
-        if sample is None:
-            response.message = f"arm does not move: {self._arm.cause}"
-            return response
-        move = self._arm.move_to_start(sample.q)
-        await give_way_until(lambda: move.result is not None or not self._is_running)
-        response.success, response.message = move.result or (False, ENDS)
-        return response
-
-    def _on_stop(
-        self, _request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        self._arm.stop("stopped by stop_arm: call recover_arm to move again")
-        response.success, response.message = True, "arm brakes"
-        return response
-
-    async def _on_recover(
-        self, _request: Trigger.Request, response: Trigger.Response
-    ) -> Trigger.Response:
-        response.success, response.message = await self._recovery.recover()
-        return response
+    def _on_stop_request(self, msg: StopRequest) -> None:
+        request = convert.stop_request(msg)
+        if reason := self._arm.request_stop(request, time.monotonic_ns()):
+            self.get_logger().warning(
+                f"stop_request refused: {reason}", throttle_duration_sec=1.0
+            )
 
     # The loop.
 
@@ -139,6 +122,7 @@ class ArmNode(Node):
 
     def _cycle(self, link: ArmLink) -> None:
         """Serve one cycle of the robot."""
+        last_resort.end_process_in(last_resort.CYCLE_S)
         sample = self._next_sample(link)
         now_ns = time.monotonic_ns()
         if self._sample is not None:
@@ -181,10 +165,10 @@ class ArmNode(Node):
     def _decide(self, link: ArmLink, sample: RobotSample, now_ns: int) -> None:
         was_sent = self._decision.is_sent
         self._decision = decision = self._arm.tick(now_ns, sample)
+        self._recovery.note(sample, now_ns)
         if decision.is_sent:
             link.send(decision.velocity)
         elif was_sent:
-            self._recovery.note_stop(now_ns)
             link.send(STILL)  # clears the register: nothing to replay after a stop
 
     def _publish_sample(self, sample: RobotSample, now_ns: int) -> None:
@@ -206,7 +190,7 @@ class ArmNode(Node):
 
     def close(self) -> None:
         """End the robot's program; where the link is lost, leave it alone."""
-        signal.alarm(LAST_RESORT_S)
+        last_resort.end_process_in(last_resort.END_S)
         if self._link is not None and not self._is_lost:
             self._link.stop_control()
 
@@ -262,6 +246,7 @@ class ArmNode(Node):
             "cycle_lateness_ms_p99": round(status.cycle_lateness_ms_p99, 3),
             "commands_accepted": arm.inbox.accepted,
             "commands_refused": arm.inbox.refused,
+            "stop_requests_refused": arm.stop_requests.refused,
             "robot_mode": status.robot_mode,
             "safety_mode": status.safety_mode,
         }

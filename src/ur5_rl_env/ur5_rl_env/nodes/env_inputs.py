@@ -13,12 +13,13 @@ from ur5_rl_env.nodes import env_convert as convert
 from ur5_rl_interfaces.msg import Action, ArmStatus, TargetState
 from ur5_rl_ros import qos
 
-READY_STATES = (
-    ArmStatus.IDLE,
+ARMED_STATES = (
+    ArmStatus.ARMED,
     ArmStatus.MOVING,
     ArmStatus.MOVING_TO_START,
     ArmStatus.STALE,
 )
+READY_STATES = (ArmStatus.IDLE, *ARMED_STATES)  # for a reset, which arms it first
 ARM_SILENCE_NS = NANOSECONDS
 MAX_WORDS = 300  # characters of what others say that are passed on
 
@@ -92,14 +93,14 @@ class EnvInputs:
         self._refusals.setdefault(topic, words)  # one reason that stays, not 125 a second
         self._log.warning(f"refused: {words}", throttle_duration_sec=10.0)
 
-    def fault(self) -> str:
-        """Return what keeps an episode from running; "" if nothing does."""
+    def fault(self, *, before_reset: bool = False) -> str:
+        """Return what keeps an episode, or its reset, from going on, or ""."""
         now_ns, arm = time.monotonic_ns(), self._arm
         if arm is None:
             return "arm_status has not been heard yet"
         if now_ns - self._arm_arrival_ns > ARM_SILENCE_NS:
             return f"arm_status has been silent for {ARM_SILENCE_NS / NANOSECONDS} s"
-        if arm.state not in READY_STATES:
+        if arm.state not in (READY_STATES if before_reset else ARMED_STATES):
             return f"arm: {arm.cause[:MAX_WORDS]}"
         fault = self.sensors.fault(now_ns)
         topic = fault.split(" ", 1)[0]

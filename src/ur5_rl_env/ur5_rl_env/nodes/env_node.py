@@ -7,6 +7,7 @@ subscriber, but for the sequential architecture, where each tick waits for the l
 
 import secrets
 import time
+from pathlib import Path
 
 from rclpy.client import Client
 from rclpy.node import Node
@@ -50,7 +51,8 @@ class EnvNode(Node):
         self._reward = Reward(
             config.reward(), config.height_px, config.width_px, config.action_period_s
         )
-        self._recoveries = RecoveryBudget(config.max_auto_recoveries)
+        file = Path(config.recoveries_file) if config.recoveries_file else None
+        self._recoveries = RecoveryBudget(config.max_auto_recoveries, file)
         self._sequence = 0
         self._actor_since_ns = time.monotonic_ns()
         self._episode: Episode | None = None
@@ -66,6 +68,7 @@ class EnvNode(Node):
         self._transitions = publish(Transition, "transition", qos.TRANSITION)
         self._summaries = publish(EpisodeSummary, "episode_summary", qos.STATUS)
         self._statuses = publish(EnvStatus, "env_status", qos.STATUS)
+        self._enable_arm = self.create_client(Trigger, "enable_arm")
         self._move_to_start = self.create_client(Trigger, "move_to_start")
         self._recover_arm = self.create_client(Trigger, "recover_arm")
         self._reset_target = self.create_client(ResetTarget, "reset_target")
@@ -78,14 +81,17 @@ class EnvNode(Node):
 
     def _wait_until_ready(self, stop: Stop) -> bool:
         while not stop.requested:
-            fault = self._inputs.fault() or self._turns.fault(self._sequence)
+            fault = self._inputs.fault(before_reset=True)
+            fault = fault or self._turns.fault(self._sequence)
             if not fault and not self._has_actor():
                 fault = "nobody listens to observation yet (actor_node)"
             if not fault:
+                self._recoveries.forgive()
                 return True
-            self._show(EnvStatus.WAITING, fault)
             if self._inputs.is_protectively_stopped:
-                self._recover(stop)
+                self._recover(fault, stop)
+            else:
+                self._show(EnvStatus.WAITING, fault)
             stop.wait(POLL_S)
         return False
 
@@ -97,11 +103,13 @@ class EnvNode(Node):
         # It may still have to find us; that takes DDS an announcement.
         return time.monotonic_ns() - self._actor_since_ns > DISCOVERY_NS
 
-    def _recover(self, stop: Stop) -> None:
+    def _recover(self, fault: str, stop: Stop) -> None:
         """Ask for the end of a protective stop, as often as the configuration allows."""
-        if not self._recover_arm.service_is_ready():
-            return
-        if not self._recoveries.spend(time.monotonic_ns()):
+        is_there = self._recover_arm.service_is_ready()
+        is_allowed = is_there and self._recoveries.spend(time.monotonic_ns())
+        refusal = self._recoveries.refusal
+        self._show(EnvStatus.WAITING, f"{fault} ({refusal})" if refusal else fault)
+        if not is_allowed:
             return
         self.get_logger().warning("arm is in a protective stop: sends recover_arm")
         if cause := self._call(
@@ -111,14 +119,15 @@ class EnvNode(Node):
         stop.wait(AFTER_FAULT_S)
 
     def _reset(self, stop: Stop) -> bool:
-        """Redraw the target, bring the arm home, wait for fresh images."""
+        """Arm, redraw the target, bring the arm home, wait for fresh images."""
         self._reset_started_ns = time.monotonic_ns()
         self._show(EnvStatus.RESETTING, "the arm to reach the start pose")
         calls = [("move_to_start", self._move_to_start, Trigger.Request())]
         if self._config.max_target_age_s > 0.0:
             request = ResetTarget.Request(episode=self._next_episode)
             calls.append(("reset_target", self._reset_target, request))
-        cause = self._call(calls, stop) or self._settle(stop)
+        arming = [("enable_arm", self._enable_arm, Trigger.Request())]
+        cause = self._call(arming, stop) or self._call(calls, stop) or self._settle(stop)
         cause = cause or self._inputs.sensors.exposure_fault()
         if cause and not stop.requested:
             self.get_logger().warning(f"reset failed: {cause}")
@@ -147,11 +156,11 @@ class EnvNode(Node):
         """Wait for images that show the arm at rest and the new target."""
         first = self._inputs.num_images + self._config.settle_frames
         while self._inputs.num_images < first:
-            if fault := self._inputs.fault():
+            if fault := self._inputs.fault(before_reset=True):
                 return fault
             if stop.wait(0.001):
                 return "asked to stop"
-        return ""
+        return self._inputs.fault()
 
     def _run_episode(self, stop: Stop) -> None:
         config = self._config

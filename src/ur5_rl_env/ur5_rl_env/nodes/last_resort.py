@@ -1,0 +1,19 @@
+"""The end of a process that hangs inside a C++ call: the kernel's, who waits for nobody.
+
+ur_rtde may hang for ever in a constructor, in `stopScript` or on a lost link, also while
+it holds Python's lock, where no handler of ours would run. The robot's own watchdog has
+stopped the arm long before; a fresh process then takes over. There is one timer in a
+process, of the loop's thread, which sets it anew in each cycle.
+"""
+
+import signal
+
+ATTEMPT_S = 45.0  # to connect: switching the arm on takes most of it
+CYCLE_S = 3.0  # of the loop
+REBUILD_S = 10.0  # of the control interface
+END_S = 2.0  # of the control program, and of this process
+
+
+def end_process_in(seconds: float) -> None:
+    """End this process by SIGALRM after so long, unless called again before."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
