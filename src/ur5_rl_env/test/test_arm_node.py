@@ -8,6 +8,7 @@ import math
 import os
 import random
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -452,3 +453,179 @@ def test_fault_bad_parameter_is_one_line_and_exit_code_2(ros_domain, tmp_path):
     assert arm.wait(20)[0] == 2
     assert "error: arm_node: max_joint_speed_rad_s must be in" in arm.log()
     assert os.path.getsize(tmp_path / "log") < 500
+
+
+def test_an_arm_that_is_not_armed_refuses_by_name(start, robot, neighbour, spin_until):
+    start(robot, armed=False)
+    assert neighbour.status.cause == "connected: call enable_arm"
+    move = neighbour.ask("move_to_start")
+    assert (move.success, "call enable_arm" in move.message) == (False, True)
+    neighbour.send()
+    spin_until(lambda: neighbour.status.commands_refused == 1)
+    neighbour.enable()
+    neighbour.enable()  # once more does no harm
+    assert robot.state()["motion_started_ns"] == 0
+    speed_up(neighbour, robot, spin_until)
+
+
+def test_disable_arm_brakes_and_answers_at_rest(start, robot, neighbour, spin_until):
+    start(robot)
+    speed_up(neighbour, robot, spin_until)
+    answer = neighbour.ask("disable_arm")
+    assert answer.success, answer.message
+    assert answer.message == "disarmed by disable_arm: call enable_arm"
+    assert not robot.state()["is_moving"]
+    refused = neighbour.status.commands_refused
+    neighbour.send()
+    spin_until(lambda: neighbour.status.commands_refused > refused)
+    assert neighbour.status.state == ArmStatus.IDLE
+
+
+def test_fault_a_stop_request_brakes_the_arm_until_it_is_taken_back(
+    start, robot, neighbour, spin_until
+):
+    start(robot)
+    speed_up(neighbour, robot, spin_until)
+
+    def stands():
+        neighbour.watch("camera_node is silent")
+        return neighbour.status.state == ArmStatus.FAULT
+
+    took_ms = stopping_ms(robot, lambda: neighbour.watch("camera_node is silent"))
+    assert took_ms < 300
+    spin_until(stands)
+    assert neighbour.status.cause == "watch_node: camera_node is silent"
+    answer = neighbour.ask("enable_arm")
+    assert answer.message == "arm is not armed: watch_node: camera_node is silent"
+    neighbour.watch("")
+    spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
+    still_ns = robot.state()["motion_stopped_ns"]
+    neighbour.enable()
+    assert robot.state()["motion_stopped_ns"] == still_ns
+    speed_up(neighbour, robot, spin_until)
+
+
+def test_fault_a_stop_request_ends_with_its_watch(start, robot, neighbour, spin_until):
+    start(robot)
+    neighbour.watch("env_node hangs")
+    spin_until(lambda: neighbour.status.state == ArmStatus.FAULT)
+    since = time.monotonic()
+    spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
+    assert time.monotonic() - since < 1.0
+    neighbour.enable()
+
+
+def test_fault_a_stop_request_from_the_future_is_refused(
+    start, robot, neighbour, spin_until
+):
+    arm = start(robot)
+    neighbour.watch("another host's", age_ms=-1e6)
+    spin_until(lambda: "stop_request refused" in arm.log())
+    assert "in the future" in arm.log()
+    assert neighbour.status.state == ArmStatus.ARMED
+
+
+def test_fault_after_a_reconnection_nothing_moves_before_it_is_armed(
+    start, robot, neighbour, spin_until
+):
+    arm = start(robot)
+    speed_up(neighbour, robot, spin_until)
+    robot.command("drop_link 0.3")
+    assert arm.wait()[0] == 3
+    robot.wait_until(lambda state: not state["is_moving"])
+    if robot.state()["safety_mode"] == "PROTECTIVE_STOP":  # its watchdog was faster
+        start(robot, state=ArmStatus.PROTECTIVE_STOP)
+        answer = neighbour.ask("recover_arm")  # waits until it may be unlocked
+        assert answer.success, answer.message
+    else:
+        start(robot, armed=False)
+    spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
+    still_ns = robot.state()["motion_stopped_ns"]
+    refused = neighbour.status.commands_refused
+    for sequence in range(neighbour.sequence + 20):  # all that was ever sent, and more
+        neighbour.send(sequence=sequence, age_ms=0.0 if sequence % 2 else 100.0)
+    spin_until(lambda: neighbour.status.commands_refused > refused)
+    assert neighbour.status.commands_accepted == 0
+    neighbour.enable()
+    until = time.monotonic() + 0.5
+    spin_until(lambda: time.monotonic() > until)
+    assert robot.state()["motion_stopped_ns"] == still_ns
+    neighbour.sequence += 100
+    speed_up(neighbour, robot, spin_until, (-0.7, 0.0, 0.0, 0.0, 0.0, 0.0))
+
+
+def test_fault_a_person_s_stop_outlives_the_process(
+    start, robot, neighbour, spin_until, tmp_path
+):
+    file = tmp_path / "stopped"
+    arm = start(robot, stop_file=file)
+    neighbour.ask("stop_arm")
+    arm.process.terminate()
+    assert arm.wait()[0] == 0
+    start(robot, state=ArmStatus.FAULT, stop_file=file)
+    assert "stopped by stop_arm" in neighbour.ask("enable_arm").message
+    assert neighbour.ask("recover_arm").success
+    spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
+    assert not file.exists()
+    neighbour.enable()
+
+
+def test_fault_an_emergency_stop_during_a_recovery_is_not_unlocked(
+    start, robot, neighbour, spin_until
+):
+    start(robot, unlock_delay_s=1.0)
+    robot.command("protective_stop")
+    spin_until(lambda: neighbour.status.state == ArmStatus.PROTECTIVE_STOP)
+    recover = neighbour.call("recover_arm")
+    spin_until(lambda: robot.state()["runtime_state"] == "STOPPED")  # first of all
+    robot.command("emergency_stop")
+    spin_until(lambda: neighbour.status.state == ArmStatus.EMERGENCY_STOP)
+    spin_until(recover.done)
+    assert not recover.result().success
+    assert "release the button" in recover.result().message
+    robot.command("release_emergency_stop")
+    spin_until(lambda: "POWER_OFF" in neighbour.status.cause)
+    assert neighbour.status.state == ArmStatus.EMERGENCY_STOP  # until a person says so
+
+
+def test_dry_run_decides_everything_and_moves_nothing(
+    start, robot, neighbour, spin_until
+):
+    start(robot, dry_run=True)
+    due = time.monotonic()
+
+    def is_followed():
+        nonlocal due
+        if time.monotonic() >= due:
+            neighbour.send()
+            due += 0.04
+        return abs(neighbour.status.velocity_target_rad_s[0] - 0.7) < 1e-3
+
+    spin_until(is_followed)
+    assert neighbour.status.state == ArmStatus.MOVING
+    assert neighbour.status.cause == "dry run: would follow velocity commands"
+    answer = neighbour.ask("move_to_start")
+    assert (answer.success, answer.message) == (True, "dry run: stays where it is")
+    assert robot.state()["motion_started_ns"] == 0
+    np.testing.assert_allclose(robot.pose()[0], START_POSE_RAD, atol=1e-9)
+
+
+def test_fault_a_loop_that_hangs_is_stopped_by_the_robot_and_ended_by_the_kernel(
+    start, robot, neighbour, spin_until
+):
+    arm = start(robot)
+    speed_up(neighbour, robot, spin_until)
+    arm.process.send_signal(signal.SIGSTOP)  # as if it hung in a call
+    robot.wait_until(lambda state: not state["is_moving"])
+    time.sleep(3.2)  # there is nothing to see from outside until it goes on
+    arm.process.send_signal(signal.SIGCONT)
+    assert arm.wait()[0] == -signal.SIGALRM
+
+
+def test_fault_a_robot_that_takes_the_call_and_says_nothing(ros_domain, tmp_path):
+    """ur_rtde then hangs in a constructor, with Python's lock in its hand."""
+    with socket.create_server(("127.0.0.7", 30004)):
+        arm = ArmProcess(ros_domain, "127.0.0.7", tmp_path / "log")
+        code, took_s = arm.wait(30)
+    assert code == -signal.SIGALRM
+    assert took_s < 20.0

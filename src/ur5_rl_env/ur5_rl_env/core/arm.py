@@ -31,8 +31,8 @@ class Arm:
 
     Attributes:
         state, cause: What the arm does, and why, for people.
-        inbox: Velocity commands.
-        stop_requests: What the watch asks for.
+        inbox, stop_requests: Velocity commands, and what the watch asks for.
+        stop_cause: Why a person has stopped it, until `recover`; "" if nobody has.
         needs_rebuild: The link has to be made anew before the arm can move again.
     """
 
@@ -52,7 +52,7 @@ class Arm:
         self._is_enabled = False
         self._disarmed_by = "connected"
         self._move: Move | None = None
-        self._stop_cause = ""
+        self.stop_cause = ""
         self._sent = STILL
         self._following = STILL  # what the robot has made of it, ramp included
         self._acceleration = STILL  # on the way there
@@ -73,10 +73,9 @@ class Arm:
 
     def enable(self, now_ns: int) -> str:
         """Arm, with the next cycle; return why that is refused, or ""."""
-        if reason := self._stop_reason(now_ns):
-            return reason
-        if self.state != ArmState.IDLE:
-            return self._not_armed()
+        reason = self._stop_reason(now_ns)
+        if reason or self.state != ArmState.IDLE:
+            return reason or self._not_armed()
         self._is_enabled = True
         return ""
 
@@ -98,16 +97,16 @@ class Arm:
 
     def stop(self, cause: str) -> None:
         """Brake, and refuse to move until `recover`."""
-        self._stop_cause = cause
+        self.stop_cause = cause
 
     def recover(self) -> tuple[bool, str]:
         """End a `stop`, but for a stop of the robot, which has to be ended first."""
         if self.needs_rebuild:
             return False, self.cause
-        if not self._stop_cause:
+        if not self.stop_cause:
             return True, "nothing to recover from"
         self.disable("arm has recovered")
-        self._stop_cause = ""
+        self.stop_cause = ""
         return True, f"arm has recovered: {CALL_ENABLE}"
 
     @property
@@ -119,14 +118,14 @@ class Arm:
         """Return why the arm is not armed; "" if it is."""
         if self.is_armed:
             return ""
-        if self._stop_cause or self.state not in ARMED_STATES:
-            return self._stop_cause or self.cause
+        if self.stop_cause or self.state not in ARMED_STATES:
+            return self.stop_cause or self.cause
         return f"arm brakes: {self._disarmed_by}"
 
     def _closed(self) -> str:
         if self._move is not None or self.state == ArmState.MOVING_TO_START:
             return "arm is on its way to the start pose"
-        return self._stop_cause or self._not_armed()
+        return self.stop_cause or self._not_armed()
 
     # The loop.
 
@@ -151,8 +150,7 @@ class Arm:
             acceleration=self._acceleration,
         )
         self._sent = target
-        velocity = STILL if self._config.dry_run else target
-        return Decision(velocity, True, limited, target)
+        return Decision(STILL if self._config.dry_run else target, True, limited, target)
 
     def _follow(self, now_ns: int) -> None:
         """Ramp to what was sent last, as the robot has done since."""
@@ -206,8 +204,7 @@ class Arm:
             return None
         verb = "dry run: would follow" if config.dry_run else "follows"
         self._enter(ArmState.MOVING, f"{verb} velocity commands")
-        velocity = (*command.velocity[:NUM_ACTIONS], 0.0)
-        return Wish(velocity, config.pace)
+        return Wish((*command.velocity[:NUM_ACTIONS], 0.0), config.pace)
 
     def _homing_wish(self, move: Move, now_ns: int, sample: RobotSample) -> Wish | None:
         """Return what leads to the start pose; None once the move is over."""
@@ -215,13 +212,11 @@ class Arm:
         self._enter(ArmState.MOVING_TO_START, "moves to the start pose")
         self.inbox.discard()
         if ending := moves.ending(move, now_ns, sample):
-            success, text = ending
-            self._enter(ArmState.ARMED, text)
-            self._end_move(success=success, text=text)
+            self._enter(ArmState.ARMED, ending[1])
+            self._end_move(ending)
             return None
-        velocity = moves.velocity(move, sample.q)
         pace = self._config.move_pace._replace(max_speed_rad_s=moves.speed_rad_s)
-        return Wish(velocity, pace)
+        return Wish(moves.velocity(move, sample.q), pace)
 
     def _halt(self, state: ArmState, cause: str) -> None:
         """Disarm for a fault or a stop: the way home will be a slow one."""
@@ -231,27 +226,26 @@ class Arm:
 
     def _stand_down(self, sample: RobotSample) -> None:
         """Be IDLE once the arm rests; until then it is what it was, and brakes."""
-        by = self._disarmed_by
         if is_at_rest(sample.qd):
-            self._drop_all(ArmState.IDLE, f"{by}: {CALL_ENABLE}")
+            self._drop_all(ArmState.IDLE, f"{self._disarmed_by}: {CALL_ENABLE}")
         else:
-            self._drop_all(self.state, f"brakes: {by}")
+            self._drop_all(self.state, f"brakes: {self._disarmed_by}")
 
     def _drop_all(self, state: ArmState, cause: str) -> None:
         """Enter a state in which the arm is about nothing."""
         self._enter(state, cause)
         self.inbox.discard()
-        self._end_move(success=False, text=cause)
+        self._end_move((False, cause))
 
     def _stop_reason(self, now_ns: int) -> str:
         """Return what asks for a stop: a person, or the watch."""
         watch = self.stop_requests.standing(now_ns)
-        return self._stop_cause or (f"watch_node: {watch}" if watch else "")
+        return self.stop_cause or (f"watch_node: {watch}" if watch else "")
 
-    def _end_move(self, *, success: bool, text: str) -> None:
+    def _end_move(self, result: tuple[bool, str]) -> None:
         move, self._move = self._move, None
         if move is not None:
-            move.result = (success, text)
+            move.result = result
 
     def _enter(self, state: ArmState, cause: str) -> None:
         self.state, self.cause = state, cause

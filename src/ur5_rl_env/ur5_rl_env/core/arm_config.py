@@ -49,6 +49,7 @@ class ArmConfig:
         unlock_delay_s: Time before a protective stop may be unlocked (the robot's rule).
         connect_timeout_s: How long to wait for the robot at start.
         link_timeout_s: Without a sample for this long the link is lost.
+        stop_file: Keeps a stop by `stop_arm` for the next process; "" for no such file.
         power_on: Switch the arm on and release its brakes at start.
         dry_run: Decide everything on the real robot, but send zero velocity alone.
         realtime_priority: SCHED_FIFO priority of the loop, where the system grants it; 0
@@ -85,6 +86,7 @@ class ArmConfig:
     unlock_delay_s: float = 5.2
     connect_timeout_s: float = 10.0
     link_timeout_s: float = 0.2
+    stop_file: str = ""
     power_on: bool = False
     dry_run: bool = False
     realtime_priority: int = 20

@@ -231,11 +231,13 @@ def connected_link(config: ArmConfig, stop: Stop, waits_for) -> ArmLink | None:
     """
     deadline = time.monotonic() + config.connect_timeout_s
     while not stop.requested:
-        last_resort.end_process_in(last_resort.ATTEMPT_S)
         try:
+            last_resort.end_process_in(last_resort.CONNECT_S)
             link = ArmLink(config)
             if config.power_on:
+                last_resort.end_process_in(last_resort.SWITCH_ON_S)
                 link.switch_on(stop)
+            last_resort.end_process_in(last_resort.CONNECT_S)
             link.start_control()
             return link
         except OSError as error:

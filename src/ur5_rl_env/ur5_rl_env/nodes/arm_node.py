@@ -8,34 +8,32 @@ only replace values that the loop takes up. A waiting service gives way to the o
 import os
 import sys
 import time
-from collections import deque
 
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from ur5_rl_env.core.arm import Arm
 from ur5_rl_env.core.arm_config import ArmConfig
-from ur5_rl_env.core.arm_state import FAULT_STATES, ArmState, RobotSample
+from ur5_rl_env.core.arm_state import ArmState, RobotSample
 from ur5_rl_env.core.clock_map import ClockMap
 from ur5_rl_env.core.decision import NOTHING
 from ur5_rl_env.core.homing import is_at_rest
 from ur5_rl_env.core.ramp import STILL
-from ur5_rl_env.core.rate import Rate
 from ur5_rl_env.core.velocity_command import NANOSECONDS
 from ur5_rl_env.nodes import arm_convert as convert
 from ur5_rl_env.nodes import last_resort
 from ur5_rl_env.nodes.arm_link import ArmLink, connected_link
 from ur5_rl_env.nodes.arm_recovery import ArmRecovery
+from ur5_rl_env.nodes.arm_report import ArmReport
 from ur5_rl_env.nodes.arm_services import ENDS, ArmServices
-from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand, StopRequest
+from ur5_rl_env.nodes.stop_file import StopFile
+from ur5_rl_interfaces.msg import JointVelocityCommand, StopRequest
 from ur5_rl_ros import qos
-from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import LinkLostError, Stop, run
 
 WAKE_MARGIN_NS = 300_000  # after the sample is due
 POLL_S = 0.0004  # while it is late
-STATUS_PERIOD_NS = NANOSECONDS // 25
 BRAKE_TIMEOUT_NS = NANOSECONDS // 2
 
 
@@ -55,21 +53,14 @@ class ArmNode(Node):
         self._is_running, self._is_lost = True, False
         self._sample: RobotSample | None = None
         self._decision = NOTHING
-        self._shown = (self._arm.state, "")
         self._silent_cycles = 0
-        self._status_due_ns = 0
-        self._rate = Rate()
-        self._lateness_ms: deque[float] = deque(maxlen=round(config.control_rate_hz))
         self._joint_state = convert.new_joint_state()
-        self._status = ArmStatus()
         self._recovery = ArmRecovery(self._arm, config, lambda: self._sample)
         self._make_topics()
-        self._diagnostics = Diagnostics(self, config.robot_ip, self._report)
+        self._report = ArmReport(self, self._arm, config)
 
     def _make_topics(self) -> None:
-        publish = self.create_publisher
-        self._joint_states = publish(JointState, "joint_states", qos.SENSOR)
-        self._statuses = publish(ArmStatus, "arm_status", qos.STATUS)
+        self._joint_states = self.create_publisher(JointState, "joint_states", qos.SENSOR)
         self.create_subscription(
             JointVelocityCommand, "velocity_command", self._on_command, qos.COMMAND
         )
@@ -80,6 +71,7 @@ class ArmNode(Node):
             self,
             self._arm,
             self._recovery,
+            StopFile(self._config.stop_file),
             newest_sample=lambda: self._sample,
             is_running=lambda: self._is_running,
         )
@@ -105,7 +97,8 @@ class ArmNode(Node):
     def run(self, stop: Stop) -> None:
         """Connect, then serve the robot until `stop` is raised."""
         try:
-            self._show(time.monotonic_ns())
+            self._arm.cause = f"connects to the robot at {self._config.robot_ip}"
+            self._show(at_once=True)
             self._link = connected_link(self._config, stop, self._on_waiting)
             if self._link is None:
                 return
@@ -115,7 +108,7 @@ class ArmNode(Node):
         except LinkLostError as error:
             self._is_lost = True
             self._arm.state, self._arm.cause = ArmState.DISCONNECTED, str(error)
-            self._show(time.monotonic_ns())
+            self._show(at_once=True)
             raise
         finally:
             self._is_running = False
@@ -129,9 +122,7 @@ class ArmNode(Node):
             self._decide(link, self._sample, now_ns)
         if sample is not None:
             self._publish_sample(sample, now_ns)
-        is_news = (self._arm.state, self._arm.cause) != self._shown
-        if is_news or now_ns >= self._status_due_ns:
-            self._show(now_ns)
+        self._show()
         if self._recovery.serve(link):
             self._sample = None  # it speaks of the time before
 
@@ -144,7 +135,7 @@ class ArmNode(Node):
             # Also a robot that is late hears from here: its watchdog is waiting.
             due_ns = min(due_ns, time.monotonic_ns() + 2 * self._period_ns)
         _sleep_until(due_ns)
-        self._lateness_ms.append((time.monotonic_ns() - due_ns) / 1e6)
+        self._report.on_cycle(time.monotonic_ns() - due_ns)
         while (sample := link.read()) is None:
             if time.monotonic_ns() > due_ns + self._period_ns:
                 self._note_silence(link)
@@ -175,8 +166,7 @@ class ArmNode(Node):
         stamp_ns = self._clock_map.host_ns(sample.robot_s) + _system_offset_ns()
         convert.fill_joint_state(self._joint_state, sample, stamp_ns)
         self._joint_states.publish(self._joint_state)
-        self._rate.count(now_ns)
-        convert.fill_robot(self._status, sample, stamp_ns)
+        self._report.on_sample(sample, stamp_ns, now_ns)
 
     def _brake(self, link: ArmLink) -> None:
         """Bring the arm to rest before this process ends."""
@@ -206,51 +196,13 @@ class ArmNode(Node):
             except OSError as error:
                 self.get_logger().info(f"no real-time priority: {error.strerror}")
 
-    # What it tells of itself.
-
     def _on_waiting(self, reason: str) -> None:
         self._arm.cause = f"waits: {reason}"
-        self._show(time.monotonic_ns())
+        self._show(at_once=True)
         self.get_logger().info(f"waiting: {reason}", throttle_duration_sec=1.0)
 
-    def _show(self, now_ns: int) -> None:
-        status, arm = self._status, self._arm
-        convert.fill_status(status, arm, self._decision, now_ns)
-        status.joint_states_hz = self._rate.hz(now_ns)
-        lateness_ms = sorted(self._lateness_ms)
-        if lateness_ms:
-            status.cycle_lateness_ms_p99 = lateness_ms[int(0.99 * len(lateness_ms))]
-        self._statuses.publish(status)
-        if (arm.state, arm.cause) != self._shown:
-            self._log_change(arm)
-        self._shown = (arm.state, arm.cause)
-        self._status_due_ns = now_ns + STATUS_PERIOD_NS
-
-    def _log_change(self, arm: Arm) -> None:
-        log = self.get_logger()
-        text = f"{arm.state.name}: {arm.cause}"
-        if arm.state in FAULT_STATES and arm.cause != ENDS:
-            log.warning(text)
-        else:
-            log.debug(text)
-
-    def _report(self) -> tuple[bytes, str, dict[str, object]]:
-        arm, status = self._arm, self._status
-        level = OK
-        if arm.state in FAULT_STATES:
-            level = ERROR
-        elif arm.state in (ArmState.CONNECTING, ArmState.STALE):
-            level = WARN
-        values = {
-            "joint_states_hz": round(status.joint_states_hz, 1),
-            "cycle_lateness_ms_p99": round(status.cycle_lateness_ms_p99, 3),
-            "commands_accepted": arm.inbox.accepted,
-            "commands_refused": arm.inbox.refused,
-            "stop_requests_refused": arm.stop_requests.refused,
-            "robot_mode": status.robot_mode,
-            "safety_mode": status.safety_mode,
-        }
-        return level, f"{arm.state.name}: {arm.cause}", values
+    def _show(self, *, at_once: bool = False) -> None:
+        self._report.show(time.monotonic_ns(), self._decision, at_once=at_once)
 
 
 def _sleep_until(due_ns: int) -> None:

@@ -106,7 +106,7 @@ class ArmRecovery:
         """
         if not self._rebuild_wanted:
             return False
-        last_resort.end_process_in(last_resort.REBUILD_S)
+        last_resort.end_process_in(last_resort.CONNECT_S)
         try:
             link.restart_control()
         except OSError as error:

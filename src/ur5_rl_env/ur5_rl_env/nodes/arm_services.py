@@ -5,7 +5,7 @@ other callbacks; nothing here touches the robot's link.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
@@ -14,6 +14,7 @@ from std_srvs.srv import Trigger
 from ur5_rl_env.core.arm import Arm
 from ur5_rl_env.core.arm_state import ARMED_STATES, RobotSample
 from ur5_rl_env.nodes.arm_recovery import ArmRecovery, give_way_until
+from ur5_rl_env.nodes.stop_file import StopFile
 
 CHANGE_TIMEOUT_S = 1.0  # for the loop to take up what was asked for, braking included
 ENDS = "arm_node ends"
@@ -29,6 +30,7 @@ class ArmServices:
         node: Serves them.
         arm: Is asked.
         recovery: Brings the arm back after a stop of the robot.
+        stop_file: Outlives the process that was asked for the stop.
         newest_sample: What the robot said last; None before that.
         is_running: Whether the loop runs that is to answer.
     """
@@ -38,13 +40,18 @@ class ArmServices:
         node: Node,
         arm: Arm,
         recovery: ArmRecovery,
+        stop_file: StopFile,
+        *,
         newest_sample: Callable[[], RobotSample | None],
         is_running: Callable[[], bool],
     ) -> None:
         self._arm = arm
         self._recovery = recovery
+        self._stop_file = stop_file
         self._newest_sample = newest_sample
         self._is_running = is_running
+        if cause := stop_file.read():
+            arm.stop(cause)
         for name, answer in (
             ("enable_arm", self._enable),
             ("disable_arm", self._disable),
@@ -79,13 +86,16 @@ class ArmServices:
 
     async def _stop(self) -> Answer:
         self._arm.stop(STOPPED)
-        return True, "arm brakes"
+        problem = self._stop_file.write(STOPPED)
+        return True, f"arm brakes ({problem})" if problem else "arm brakes"
 
     async def _recover(self) -> Answer:
-        return await self._recovery.recover()
+        success, text = await self._recovery.recover()
+        problem = "" if self._arm.stop_cause else self._stop_file.remove()
+        return success, f"{text} ({problem})" if problem else text
 
 
-def _answering(answer):
+def _answering(answer: Callable[[], Awaitable[Answer]]) -> Callable:
     """Return the callback of a service that fills in what `answer` returns."""
 
     async def callback(

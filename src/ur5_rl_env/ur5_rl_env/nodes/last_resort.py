@@ -8,9 +8,9 @@ process, of the loop's thread, which sets it anew in each cycle.
 
 import signal
 
-ATTEMPT_S = 45.0  # to connect: switching the arm on takes most of it
+CONNECT_S = 10.0  # for an interface of ur_rtde and its program
+SWITCH_ON_S = 40.0  # for the arm, brakes included
 CYCLE_S = 3.0  # of the loop
-REBUILD_S = 10.0  # of the control interface
 END_S = 2.0  # of the control program, and of this process
 
 
