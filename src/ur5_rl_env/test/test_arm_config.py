@@ -39,6 +39,10 @@ def test_a_robot_may_stand_above_the_table():
         ({"wrist_floor_m": -math.inf}, "wrist_floor_m must be finite"),
         ({"wrist_floor_m": 0.6}, "start_pose_rad: wrist height 1 is at 0.5"),
         ({"self_collision_margin_m": 0.05}, "clearance_m must be below 0.03, got 0.055"),
+        (
+            {"recovery_speed_rad_s": 2.0},
+            r"recovery_speed_rad_s must be in \[0.0, 1.05\]",
+        ),
         ({"realtime_priority": 100}, "realtime_priority must be in"),
     ],
 )
