@@ -276,6 +276,27 @@ def test_fault_old_commands_are_not_replayed_after_a_stop():
     assert rig.speed < 1e-6
 
 
+def test_fault_a_command_from_before_a_stop_is_not_followed_after_it():
+    rig = Rig()
+    assert rig.command() == ""  # and before the arm has moved:
+    rig.arm.stop("stopped by hand")
+    rig.run(1)
+    rig.arm.recover()
+    rig.run(1)
+    rig.enable()
+    rig.run(1)  # the command is 32 ms old: fresh, as commands go
+    assert (rig.sent[-1].velocity, rig.arm.state) == (STILL, ArmState.ARMED)
+
+
+def test_fault_a_stop_counts_from_the_moment_it_is_asked_for():
+    rig = Rig(armed=False)
+    rig.arm.stop("stopped by hand")
+    assert rig.arm.enable(rig.now_ns) == "stopped by hand"
+    watched = Rig(armed=False)
+    watched.watch("env_node is silent")
+    assert watched.arm.enable(watched.now_ns) == "watch_node: env_node is silent"
+
+
 def test_disabled_arm_brakes_before_it_is_idle():
     rig = Rig()
     rig.follow(50)
