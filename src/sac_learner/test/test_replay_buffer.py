@@ -159,6 +159,29 @@ def test_fault_a_restarted_camera_does_not_show_old_frames(network, counter_envi
     assert len(buffer) == 2
 
 
+@pytest.mark.parametrize("broken", ["stack", "run"])
+def test_fault_steps_that_never_are_whole_do_not_fill_the_memory(
+    network, counter_environment, read_image, broken
+):
+    """Each brings a frame, and names one that never came; or each is a run of its own."""
+    environment, buffer = counter_environment(), make(network, capacity=50)
+    for step in environment.steps(40, episode_length=50):
+        buffer.add(step)
+    held, taken = buffer.frames_held, buffer.nbytes
+    for count in range(1, 3001):
+        step = environment.advance(new_frames=1)
+        never_sent, sent = 10**6 + 3 * count, 10**6 + 3 * count + 2
+        stack = {"stack_ids": (never_sent, never_sent + 1, sent), "frame_ids": (sent,)}
+        change = stack if broken == "stack" else {"run_id": 100 + count}
+        assert buffer.add(replace(step, **change)) is Added.INCOMPLETE
+        assert buffer.frames_held <= held + 1
+    assert buffer.nbytes == taken
+    assert buffer.frames_unused == 2999  # all but the newest
+    later = [buffer.add(step) for step in environment.steps(30, episode_length=5000)]
+    assert later[-1] is Added.TRANSITION
+    assert_happened(draw(buffer, network, 300), environment, read_image)
+
+
 @pytest.mark.parametrize(
     "change",
     [{"run_id": 9}, {"sequence": 9}, {"episode": 9}, {"step": 9}, {"is_first": True}],

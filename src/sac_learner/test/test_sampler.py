@@ -42,6 +42,30 @@ def test_there_is_no_batch_before_learning_starts(counter_environment):
         assert sampler.take(timeout_s=10.0) is not None
 
 
+def test_fault_a_sequence_number_from_nowhere_does_not_end_the_record(
+    counter_environment,
+):
+    """If it were taken for the newest, all that follow would be taken for repeated."""
+    steps = counter_environment().steps(20, episode_length=50)
+    far = replace(steps[10], sequence=2**64 - 1)
+    with make() as sampler:
+        for step in (*steps[:10], far, *steps[10:]):
+            assert sampler.offer(step)
+        wait_until(lambda: sampler.env_steps == 19)
+    assert sampler.counts == Counts(transitions=19, refused=1)
+    assert "sequence 18446744073709551615 is far above 10" in sampler.last_refusal
+
+
+@pytest.mark.parametrize("field", ["reward", "proprioception"])
+def test_fault_numbers_that_would_make_a_network_overflow_are_refused(
+    counter_environment, field
+):
+    step = counter_environment().advance()
+    huge = 1e30 if field == "reward" else np.full(15, 1e30, np.float32)
+    with pytest.raises(ValueError, match=r"must lie in \+-1e\+06"):
+        replace(step, **{field: huge})
+
+
 def test_batches_stay_true_while_steps_pour_in(counter_environment, read_image):
     """Samples taken under load are whole transitions: nothing is read while written."""
     environment = counter_environment()

@@ -66,9 +66,11 @@ class ReplayBuffer:
         self._frames = FrameStore(
             network.height_px, network.width_px, replay_device, expected=capacity
         )
-        self._held: deque[int] = deque()  # slots in the order of arrival, oldest first
-        self._frames_added = 0
-        self._recent: dict[int, tuple[int, int]] = {}  # frame id -> (order, slot)
+        self.frames_unused = 0  # came, and no step that could be stored showed them
+        self._held: deque[int] = deque()  # slots in the order of first use, oldest first
+        self._frames_used = 0
+        self._recent: dict[int, int] = {}  # frame id -> slot, of the newest step's stack
+        self._orders: dict[int, int] = {}  # slot -> order, of those of them in use
         self._newest: TimeStep | None = None
         self._newest_is_stored = False
 
@@ -121,7 +123,7 @@ class ReplayBuffer:
             if step.sequence <= before.sequence:
                 return Added.DUPLICATE
         else:
-            self._recent.clear()
+            self._forget(list(self._recent))
         self._take_frames(step)
         is_arrival = self._newest_is_stored and step.follows(before)
         self._newest = step
@@ -185,14 +187,27 @@ class ReplayBuffer:
                 raise ValueError(f"{name} of a time step must be {wanted}, got {shape}")
 
     def _take_frames(self, step: TimeStep) -> None:
-        """Store the new frames and forget the names of those that left the stack."""
-        known = self._recent
+        """Store the new frames and forget those that left the stack."""
+        self._forget([name for name in self._recent if name not in step.stack_ids])
+        self._forget([name for name in step.frame_ids if name in self._recent])
         for name, frame in zip(step.frame_ids, step.frames, strict=True):
-            slot = self._frames.add(frame)
-            known[name] = (self._frames_added, slot)
-            self._frames_added += 1
+            self._recent[name] = self._frames.add(frame)
+
+    def _forget(self, names: list[int]) -> None:
+        """Forget names; drop frames that no stored step shows, so that none pile up."""
+        for name in names:
+            slot = self._recent.pop(name)
+            if self._orders.pop(slot, None) is None:
+                self._frames.release(slot)
+                self.frames_unused += 1
+
+    def _order(self, slot: int) -> int:
+        """Return when the frame in a slot was first used: now, if it was not."""
+        if slot not in self._orders:
+            self._orders[slot] = self._frames_used
+            self._frames_used += 1
             self._held.append(slot)
-        self._recent = {name: known[name] for name in step.stack_ids if name in known}
+        return self._orders[slot]
 
     def _write(self, step: TimeStep, is_arrival: bool) -> None:
         while self._head - self._tail == self._ring:
@@ -201,8 +216,8 @@ class ReplayBuffer:
             self._drop_oldest()
         stack = [self._recent[name] for name in step.stack_ids]
         i = self._head % self._ring
-        self._slots[i] = [slot for _, slot in stack]
-        self._oldest_frame[i] = min(order for order, _ in stack)
+        self._slots[i] = stack
+        self._oldest_frame[i] = min(self._order(slot) for slot in stack)
         self._proprioception[i] = step.proprioception
         self._action[i] = step.action
         self._reward[i] = step.reward
@@ -221,7 +236,7 @@ class ReplayBuffer:
         i = self._tail % self._ring
         if self._is_arrival[i]:
             self._size -= 1
-        while self._frames_added - len(self._held) < self._oldest_frame[i]:
+        while self._frames_used - len(self._held) < self._oldest_frame[i]:
             self._frames.release(self._held.popleft())
 
 

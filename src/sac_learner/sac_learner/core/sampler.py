@@ -19,6 +19,7 @@ from sac_learner.core.time_step import TimeStep
 
 JOIN_TIMEOUT_S = 10.0
 POLL_S = 0.1
+MAX_GAP = 10**8  # 46 days; after a step beyond, all later ones would seem repeated
 
 
 class Counts(NamedTuple):
@@ -221,6 +222,8 @@ class Sampler:
             )
             return
         try:
+            if step.sequence - before > MAX_GAP:
+                raise ValueError(f"sequence {step.sequence} is far above {before}")
             added = self._buffer.add(step)
         except ValueError as error:
             self.last_refusal = str(error)

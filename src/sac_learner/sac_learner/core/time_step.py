@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 COLOURS = 3  # B, G, R
 STACK_FRAMES = 3
+MAX_NUMBER = 1e6  # far beyond any arm and reward, far below what makes a network overflow
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class TimeStep:
             raise ValueError(
                 f"action {self.action}, reward {self.reward} and proprioception "
                 f"{self.proprioception} must be finite"
+            )
+        if np.abs(numbers).max() > MAX_NUMBER:
+            raise ValueError(
+                f"reward {self.reward} and proprioception {self.proprioception} must "
+                f"lie in +-{MAX_NUMBER:g}"
             )
         if np.abs(self.action).max(initial=0.0) > 1.0:
             raise ValueError(f"action must be in [-1, 1], got {self.action}")

@@ -1,5 +1,7 @@
 """Between messages and core types, for the learner."""
 
+import math
+
 import numpy as np
 
 from sac_learner.core.learner import Learner
@@ -17,7 +19,7 @@ def time_step(message: Transition) -> TimeStep:
     """
     shape = (len(message.frame_ids), COLOURS, message.height, message.width)
     frames = np.frombuffer(message.frames, np.uint8)
-    if frames.size != np.prod(shape, dtype=np.int64):
+    if frames.size != math.prod(shape):
         raise ValueError(f"frames must be {shape}, got {frames.size} bytes")
     return TimeStep(
         run_id=message.run_id,
