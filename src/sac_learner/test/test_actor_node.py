@@ -266,6 +266,18 @@ def test_fault_an_observation_is_answered_once_and_none_out_of_order(
     assert [command.sequence for command in neighbours.commands] == [1, 2, 3]
 
 
+def test_fault_one_wrong_episode_number_does_not_silence_the_rest_of_the_run(
+    start, neighbours, spin_until
+):
+    node = start(policy="random")
+    answered(neighbours, spin_until, 5)
+    answered(neighbours, spin_until, 6, episode=2**32 - 1)  # a bit was flipped
+    neighbours.observe(7)
+    spin_until(lambda: node.counts["repeated"] == 1)
+    answered(neighbours, spin_until, 0, episode=2)  # env_node begins the next one
+    answered(neighbours, spin_until, 1, episode=2)
+
+
 def test_fault_too_few_bytes_are_refused_by_name():
     msg = Observation(channels=9, height=HEIGHT, width=WIDTH)
     with pytest.raises(ValueError, match="must have 32400 bytes, got 0"):
@@ -329,10 +341,12 @@ def encoded(seed, version, shape=SHAPE):
     return encode_policy(parameters_of(network), shape, version)
 
 
-def policy_msg(policy):
+def policy_msg(policy, session=0, update_step=0):
     data = array.array("B")
     data.frombytes(policy.data)
     return PolicyParameters(
+        session=session,
+        update_step=update_step,
         version=policy.version,
         architecture=policy.architecture,
         sha256=policy.sha256,
@@ -512,22 +526,100 @@ def test_fault_a_refused_policy_shows_in_diagnostics_with_its_reason(
     assert values["policy_version"] == "1"
 
 
-def test_fault_a_silent_learner_holds_the_arm_still_where_that_is_asked_for(
+@pytest.fixture
+def is_still(neighbours, spin_until):
+    """Return whether the answer to the next observation is to stand still."""
+    steps = itertools.count(10_000)
+
+    def is_still():
+        return not answered(neighbours, spin_until, next(steps)).action.any()
+
+    return is_still
+
+
+def test_fault_a_silent_learner_holds_the_arm_still_until_it_confirms_its_policy(
+    acting, neighbours, spin_until, is_still
+):
+    node, by_version_1 = acting(max_policy_age_s=1.0)
+    heard_s = time.monotonic()
+    assert not is_still()
+    spin_until(is_still)
+    assert 0.8 < time.monotonic() - heard_s < 1.5
+    assert node.counts["held_still"] > 0
+    spin_until(lambda: neighbours.reports and neighbours.reports[-1][0] == b"\x02")
+    assert (
+        "holds still: nothing good of the learner's policy" in neighbours.reports[-1][1]
+    )
+    before = neighbours.actions[-1]
+    neighbours.policies.publish(policy_msg(encoded(seed=1, version=1)))
+    spin_until(lambda: not is_still())
+    again = neighbours.actions[-1]
+    np.testing.assert_array_equal(again.action, by_version_1)
+    assert again.policy_version == 1
+    assert again.policy_age_s > before.policy_age_s > 0.8  # it was not loaded anew
+    assert node.policies_refused == 0
+    spin_until(is_still)  # it is still watched
+
+
+def test_a_learner_that_confirms_its_policy_keeps_the_arm_moving(
+    acting, neighbours, spin_until, is_still
+):
+    node, _ = acting(max_policy_age_s=1.0)
+    until_s = time.monotonic() + 3.0
+    while time.monotonic() < until_s:
+        neighbours.policies.publish(policy_msg(encoded(seed=1, version=1)))
+        assert not is_still()
+    assert node.counts["held_still"] == 0
+
+
+def test_fault_policies_that_are_refused_do_not_count_as_heard(
+    acting, neighbours, spin_until, is_still
+):
+    acting(max_policy_age_s=1.0)
+    bad = with_nan(encoded(seed=2, version=2), np.random.default_rng(0))
+
+    def is_still_though_it_hears_bad_ones():
+        neighbours.policies.publish(policy_msg(bad))
+        return is_still()
+
+    spin_until(is_still_though_it_hears_bad_ones)
+    spin_until(
+        lambda: (
+            "holds still" in neighbours.reports[-1][1]
+            and "non-finite" in neighbours.reports[-1][1]
+        )
+    )
+
+
+def test_fault_a_policy_that_goes_back_is_refused_and_a_new_learner_goes_on_upwards(
     acting, neighbours, spin_until
 ):
-    acting(max_policy_age_s=0.5)
-    step = 100
+    node, _ = acting()
+    steps = itertools.count(10_000)
 
-    def holds_still():
-        nonlocal step
-        step += 1
-        action = answered(neighbours, spin_until, step)
-        is_still = not action.action.any()
-        # The age is told a moment after it was looked at.
-        assert action.policy_age_s > 0.5 if is_still else action.policy_age_s < 0.6
-        return is_still
+    def version():
+        return answered(neighbours, spin_until, next(steps)).policy_version
 
-    spin_until(holds_still)
+    def say(seed, version, **more):
+        neighbours.policies.publish(policy_msg(encoded(seed, version), **more))
+
+    say(2, version=5, update_step=50)
+    spin_until(lambda: version() == 5)
+    refused = (
+        {"version": 4, "update_step": 60},
+        {"version": 5, "update_step": 60},
+        {"version": 6, "update_step": 49},
+        {"version": 5, "session": 3},
+        {"version": 1, "session": 3},
+    )
+    for count, wrong in enumerate(refused, start=1):
+        say(3, **wrong)
+        spin_until(lambda count=count: node.policies_refused == count)
+        assert version() == 5
+    say(3, version=6, session=3, update_step=20)  # resumed from an older checkpoint
+    spin_until(lambda: version() == 6)
+    say(4, version=7, session=3, update_step=21)
+    spin_until(lambda: version() == 7)
 
 
 # As a process

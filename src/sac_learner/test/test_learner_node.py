@@ -272,6 +272,61 @@ def test_fault_sequential_a_new_learner_catches_up_before_it_ends_a_turn(
     assert turn.policy_version > 0
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"architecture": "sequential"},
+        {"architecture": "async_2", "publish_period_s": 2.0},
+    ],
+)
+def test_a_learner_that_waits_says_again_which_policy_holds(
+    neighbours, counter_environment, parameters
+):
+    """An actor that hears nothing for a minute rests, and then nothing comes to learn."""
+    neighbours.listen_to_policies()
+    neighbours.start_and_meet(**parameters)
+    steps = counter_environment().steps(STARTS + 3, episode_length=200)
+    neighbours.send(message(step) for step in steps)
+    neighbours.wait_for_status(lambda s: s.updates == 2)
+    neighbours.spin_until(
+        lambda: neighbours.policies and neighbours.policies[-1].update_step == 2
+    )
+    heard_s, count = time.monotonic(), len(neighbours.policies)
+    neighbours.spin_until(lambda: len(neighbours.policies) > count, 10.0)
+    assert time.monotonic() - heard_s < 7.0
+    if parameters["architecture"] == "sequential":
+        assert time.monotonic() - heard_s > 3.0
+        before, again = neighbours.policies[count - 1 : count + 1]
+        assert (again.version, again.sha256) == (before.version, before.sha256)
+        assert again.session == before.session
+    else:
+        assert neighbours.policies[-1].update_step == 2
+
+
+def test_fault_a_learner_paused_for_half_a_minute_of_steps_loses_none(
+    neighbours, counter_environment
+):
+    """What it does not take is kept for it, and its sender never waits."""
+    steps = counter_environment().steps(810, episode_length=99)
+    neighbours.start_and_meet()
+    neighbours.send(message(step) for step in steps[:60])
+    neighbours.wait_for_status(lambda s: s.updates > 5)
+    os.kill(neighbours.process.pid, signal.SIGSTOP)
+    longest_s = 0.0
+    for step in steps[60:]:  # 750 steps: 30 s of acting, sent in seven
+        sent_s = time.monotonic()
+        neighbours.send([message(step)])
+        longest_s = max(longest_s, time.monotonic() - sent_s)
+        time.sleep(0.008)
+    os.kill(neighbours.process.pid, signal.SIGCONT)
+    neighbours.spin_until(
+        lambda: neighbours.acks and neighbours.acks[-1].sequence == 810, 60.0
+    )
+    status = neighbours.wait_for_status(lambda s: s.env_steps == 810 - 9)
+    assert (status.transitions_lost, status.transitions_refused) == (0, 0)
+    assert longest_s < 0.1
+
+
 @pytest.mark.parametrize("architecture", ["async_1", "async_2"])
 def test_asynchronous_ones_end_no_turns_and_keep_to_the_ratio(
     neighbours, counter_environment, architecture

@@ -25,7 +25,9 @@ class ActorConfig:
         field_of_view_deg: Of the camera, along a row; `servo` alone needs it.
         dot_radius_m: Of the dot on the monitor; `servo` alone needs it.
         max_observation_age_s: An older observation is not acted on.
-        max_policy_age_s: A learner silent for longer holds the arm still; 0 = no limit.
+        max_policy_age_s: Once a policy acts, a learner that neither sends a new one nor
+            says that this one holds for so long makes the arm hold still; 0 = no limit.
+            It says so every few seconds, whether it learns or waits.
     """
 
     policy: str = "sac"
@@ -38,7 +40,7 @@ class ActorConfig:
     field_of_view_deg: float = 60.0
     dot_radius_m: float = 0.0232
     max_observation_age_s: float = 0.12
-    max_policy_age_s: float = 0.0
+    max_policy_age_s: float = 60.0
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:

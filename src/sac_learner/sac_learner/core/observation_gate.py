@@ -8,7 +8,9 @@ NANOSECONDS = 1_000_000_000
 class ObservationGate:
     """Refuses what is stale, from the future, repeated or out of order.
 
-    Ages are on the steady clock of the one host that env_node and actor_node share.
+    A first observation may have any episode number, so that a wrong one, heard once,
+    does not shut the gate for the rest of the run. Ages are on the steady clock of the
+    one host that env_node and actor_node share.
     """
 
     def __init__(self, max_age_s: float) -> None:
@@ -24,11 +26,18 @@ class ObservationGate:
         newest = self._newest
         if newest is not None:
             is_later = observation.steady_ns > newest.steady_ns
-            is_same_run = observation.run_id == newest.run_id
-            if not is_later or (is_same_run and _place(observation) <= _place(newest)):
+            if not is_later or not _may_follow(observation, newest):
                 return False
         self._newest = observation
         return True
+
+
+def _may_follow(observation: Observation, newest: Observation) -> bool:
+    if observation.run_id != newest.run_id:
+        return True
+    if observation.step == 0 and observation.episode != newest.episode:
+        return True
+    return _place(observation) > _place(newest)
 
 
 def _place(observation: Observation) -> tuple[int, int]:

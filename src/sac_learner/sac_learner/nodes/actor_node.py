@@ -23,11 +23,12 @@ from ur5_rl_interfaces.msg import Action as ActionMsg
 from ur5_rl_interfaces.msg import JointVelocityCommand, PolicyParameters
 from ur5_rl_interfaces.msg import Observation as ObservationMsg
 from ur5_rl_ros import qos
-from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
+from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import run
 
 STILL = np.zeros(5, np.float32)
+COUNTED = ("answered", "held_still", "stale", "repeated", "malformed")  # observations
 ONE_SECOND = 25  # observations
 LAST_WORD_S = 0.2  # for the final zero command to be acknowledged
 
@@ -44,7 +45,7 @@ class ActorNode(Node):
         self._policy_since_ns = 0
         self._gate = ObservationGate(config.max_observation_age_s)
         self._session, self._sequence = secrets.randbits(63), 0
-        self.counts = dict.fromkeys(("answered", "stale", "repeated", "malformed"), 0)
+        self.counts = dict.fromkeys(COUNTED, 0)
         self._latencies_ms: deque[float] = deque(maxlen=10 * ONE_SECOND)
         self._commands = self.create_publisher(
             JointVelocityCommand, "velocity_command", qos.COMMAND
@@ -105,7 +106,9 @@ class ActorNode(Node):
             self._act_on(self._held)
 
     def _choose(self, seen: Observation) -> Action:
-        if self._policy_is_too_old():
+        if self._learner_is_silent():
+            self.counts["held_still"] += 1
+            self.get_logger().error(self._silence(), throttle_duration_sec=10.0)
             return STILL
         action = self.policy.act(seen)
         return np.clip(action, -1.0, 1.0) if np.isfinite(action).all() else STILL
@@ -152,9 +155,18 @@ class ActorNode(Node):
         since_ns = self._policy_since_ns
         return (time.monotonic_ns() - since_ns) / NANOSECONDS if since_ns else 0.0
 
-    def _policy_is_too_old(self) -> bool:
+    def _learner_is_silent(self) -> bool:
+        """Whether the policy in use was neither followed nor confirmed for too long."""
         limit_s = self._config.max_policy_age_s
-        return limit_s > 0.0 and self._policy_age_s() > limit_s
+        if self._loader is None or not self._policy_since_ns or limit_s == 0.0:
+            return False
+        return time.monotonic_ns() - self._loader.heard_ns > limit_s * NANOSECONDS
+
+    def _silence(self) -> str:
+        limit_s = self._config.max_policy_age_s
+        return (
+            f"holds still: nothing good of the learner's policy for more than {limit_s} s"
+        )
 
     def _report(self) -> Report:
         values: dict[str, object] = {
@@ -169,10 +181,11 @@ class ActorNode(Node):
         refusal = self._refusal()
         if self._loader is not None:
             values |= {"policies_refused": self.policies_refused, "refusal": refusal}
+        if self._learner_is_silent():
+            cause = f"; refused {refusal}" if refusal else ""
+            return ERROR, self._silence() + cause, values
         if refusal:
             return WARN, f"refused {refusal}", values
-        if self._policy_is_too_old():
-            return WARN, "holds still: the learner is silent", values
         return OK, f"acts by {self._config.policy}", values
 
     @property

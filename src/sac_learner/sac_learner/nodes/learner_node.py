@@ -32,6 +32,7 @@ from ur5_rl_ros.params import load_config
 STATUS_PERIOD_S = 1.0
 WAIT_S = 0.005  # for new transitions, when the update-to-data ratio is used up
 BATCH_TIMEOUT_S = 0.1
+CONFIRM_PERIOD_S = 5.0  # actors rest when they have heard of no policy for a minute
 
 
 class LearnerNode(Node):
@@ -51,7 +52,9 @@ class LearnerNode(Node):
         self._malformed = 0
         self._disk_problem = ""
         self._turns = Turns(self) if config.is_sequential else None
-        self._updates_published, self._version_published = -1, 0
+        self._updates_published = -1
+        self._policy = PolicyParameters()  # published last; version 0: none yet
+        self._policy_told_s = 0.0
         self._status = LearnerStatus(waiting_for="the replay buffer on disk")
         self._update_time, self._wait_time = Stopwatch(), Stopwatch()
         self._policies = self.create_publisher(
@@ -85,6 +88,7 @@ class LearnerNode(Node):
                 now_s = time.monotonic()
                 if policy_due(now_s) and self._turns is None:
                     self._publish_policy()
+                self._confirm_policy(now_s)
                 if status_due(now_s):
                     self._publish_status()
                     self._watch_disk()
@@ -143,7 +147,7 @@ class LearnerNode(Node):
         updates = self._learner.sac.updates
         if updates != self._updates_published:
             self._publish_policy()
-        version = self._version_published
+        version = self._policy.version
         turns.announce(handled, updates=updates, policy_version=version)
 
     def _update(self) -> None:
@@ -157,16 +161,24 @@ class LearnerNode(Node):
         learner = self._learner
         if not learner.has_policy:
             return
-        message = policy_message(
+        self._policy = policy_message(
             learner.next_policy(),
             session=self._session,
             update_step=learner.sac.updates,
             env_steps=learner.sampler.env_steps,
         )
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._policies.publish(message)
         self._updates_published = learner.sac.updates
-        self._version_published = message.version
+        self._tell_policy()
+
+    def _tell_policy(self) -> None:
+        self._policy.header.stamp = self.get_clock().now().to_msg()
+        self._policies.publish(self._policy)
+        self._policy_told_s = time.monotonic()
+
+    def _confirm_policy(self, now_s: float) -> None:
+        """Say now and then that the newest policy holds, also where nothing is learnt."""
+        if self._policy.version and now_s - self._policy_told_s >= CONFIRM_PERIOD_S:
+            self._tell_policy()
 
     def _publish_status(self) -> None:
         updates = self._update_time.count
@@ -207,6 +219,7 @@ class LearnerNode(Node):
             "transitions_refused": status.transitions_refused,
             "inbox_overflowed": sampler.overflowed,
             "last_refusal": sampler.last_refusal,
+            "time_steps_incomplete": sampler.counts.incomplete,
             "transitions_on_disk": self._learner.durable.env_steps,
         }
         counts = sampler.counts

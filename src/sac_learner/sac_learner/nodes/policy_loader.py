@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,9 +13,12 @@ from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.networks import PolicyNetwork
 from sac_learner.core.observation import Observation
 from sac_learner.core.parameters import EncodedPolicy
+from sac_learner.core.policy_order import Announced, PolicyOrder
 from sac_learner.core.sac_policy import admit
 from ur5_rl_interfaces.msg import PolicyParameters
 from ur5_rl_ros.process import SWITCH_INTERVAL_S
+
+MAX_WORDS = 300  # characters of a refusal
 
 
 class Admitted(NamedTuple):
@@ -37,12 +41,16 @@ class PolicyLoader:
     Attributes:
         refused: Policies that failed the examination.
         refusal: What was wrong with the newest one; "" once a good one has come.
+        heard_ns: When the newest good one came, or the learner said again that it holds
+            (steady clock); 0 before the first.
     """
 
     def __init__(self, config: ActorConfig, on_admitted: Callable[[], None]) -> None:
         self.refused = 0
         self.refusal = ""
+        self.heard_ns = 0
         self._config = config
+        self._order = PolicyOrder()
         self._on_admitted = on_admitted
         self._offered: deque[PolicyParameters] = deque(maxlen=1)
         self._admitted: deque[Admitted] = deque(maxlen=1)
@@ -88,14 +96,27 @@ class PolicyLoader:
             self._error = error
 
     def _examine(self, msg: PolicyParameters) -> None:
-        data = msg.data.tobytes()
-        encoded = EncodedPolicy(msg.version, msg.architecture, msg.sha256, data)
+        announced = Announced(msg.session, msg.version, msg.update_step, msg.sha256)
+        if self._order.is_confirmed_by(announced):
+            self._hear_good()
+            return
         try:
-            network = admit(encoded, self._config, self._probe)
-        except (ValueError, RuntimeError) as error:  # the latter are PyTorch's
-            self.refusal = f"policy {msg.version}: {error}"
+            self._order.check(announced)
+            network = self._admit(msg)
+        except Exception as error:  # noqa: BLE001  bytes from outside break anything
+            self.refusal = f"policy {msg.version}: {error}"[:MAX_WORDS]
             self.refused += 1
             return
-        self.refusal = ""
+        self._order.admit(announced)
+        self._hear_good()  # before it can be taken: it must not seem silent then
         self._admitted.append(Admitted(msg.version, network))
         self._on_admitted()
+
+    def _hear_good(self) -> None:
+        self.refusal = ""
+        self.heard_ns = time.monotonic_ns()
+
+    def _admit(self, msg: PolicyParameters) -> PolicyNetwork:
+        data = msg.data.tobytes()
+        encoded = EncodedPolicy(msg.version, msg.architecture, msg.sha256, data)
+        return admit(encoded, self._config, self._probe)
