@@ -35,6 +35,7 @@ class EnvInputs:
         answer: Newest answer of the actor to this run's observations.
         num_images: Images received and understood.
         refused: Messages that were not.
+        last_refusal: What was wrong with the newest of these.
     """
 
     def __init__(self, node: Node, config: EnvConfig, run_id: int) -> None:
@@ -42,6 +43,7 @@ class EnvInputs:
         self.answer: Answer | None = None
         self.num_images = 0
         self.refused = 0
+        self.last_refusal = ""
         self.joint_state_rate, self.image_rate = Rate(), Rate()
         self._run_id = run_id
         self._arm: ArmStatus | None = None
@@ -89,7 +91,7 @@ class EnvInputs:
 
     def _refuse(self, topic: str, error: ValueError) -> None:
         self.refused += 1
-        words = str(error)[:MAX_WORDS]
+        self.last_refusal = words = str(error)[:MAX_WORDS]
         self._refusals.setdefault(topic, words)  # one reason that stays, not 125 a second
         self._log.warning(f"refused: {words}", throttle_duration_sec=10.0)
 

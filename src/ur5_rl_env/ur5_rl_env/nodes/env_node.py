@@ -16,23 +16,22 @@ from std_srvs.srv import Trigger
 from ur5_rl_env.core.env_config import EnvConfig
 from ur5_rl_env.core.episode import TIME_LIMIT, Episode
 from ur5_rl_env.core.recovery_budget import RecoveryBudget
-from ur5_rl_env.core.reward import Reward, mask_pixels
+from ur5_rl_env.core.reward import Reward
 from ur5_rl_env.core.sensors import NANOSECONDS
 from ur5_rl_env.nodes import env_convert as convert
 from ur5_rl_env.nodes.env_inputs import EnvInputs
+from ur5_rl_env.nodes.env_report import EnvReport
 from ur5_rl_env.nodes.learner_record import LearnerRecord
 from ur5_rl_env.nodes.learner_turns import LearnerTurns
 from ur5_rl_interfaces.msg import EnvStatus, EpisodeSummary, Observation, Transition
 from ur5_rl_interfaces.srv import ResetTarget
 from ur5_rl_ros import qos
 from ur5_rl_ros.deadline import Pace
-from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, run
 
 POLL_S = 0.01
 AFTER_FAULT_S = 1.0  # before the next try: what failed needs time to come back
-STATUS_PERIOD_NS = NANOSECONDS // 2
 DISCOVERY_NS = NANOSECONDS // 2
 
 
@@ -55,19 +54,15 @@ class EnvNode(Node):
         self._recoveries = RecoveryBudget(config.max_auto_recoveries, file)
         self._sequence = 0
         self._actor_since_ns = time.monotonic_ns()
-        self._episode: Episode | None = None
         self._next_episode = 1
-        self._status = EnvStatus(waiting_for="the first messages")
-        self._status_due_ns = 0
         self._make_topics()
-        self._diagnostics = Diagnostics(self, "environment", self._report)
+        self._told = EnvReport(self, self._inputs, self._record)
 
     def _make_topics(self) -> None:
         publish = self.create_publisher
         self._observations = publish(Observation, "observation", qos.COMMAND)
         self._transitions = publish(Transition, "transition", qos.TRANSITION)
         self._summaries = publish(EpisodeSummary, "episode_summary", qos.STATUS)
-        self._statuses = publish(EnvStatus, "env_status", qos.STATUS)
         self._enable_arm = self.create_client(Trigger, "enable_arm")
         self._move_to_start = self.create_client(Trigger, "move_to_start")
         self._recover_arm = self.create_client(Trigger, "recover_arm")
@@ -91,7 +86,7 @@ class EnvNode(Node):
             if self._inputs.is_protectively_stopped:
                 self._recover(fault, stop)
             else:
-                self._show(EnvStatus.WAITING, fault)
+                self._told.show(EnvStatus.WAITING, fault)
             stop.wait(POLL_S)
         return False
 
@@ -108,7 +103,7 @@ class EnvNode(Node):
         is_there = self._recover_arm.service_is_ready()
         is_allowed = is_there and self._recoveries.spend(time.monotonic_ns())
         refusal = self._recoveries.refusal
-        self._show(EnvStatus.WAITING, f"{fault} ({refusal})" if refusal else fault)
+        self._told.show(EnvStatus.WAITING, f"{fault} ({refusal})" if refusal else fault)
         if not is_allowed:
             return
         self.get_logger().warning("arm is in a protective stop: sends recover_arm")
@@ -121,7 +116,7 @@ class EnvNode(Node):
     def _reset(self, stop: Stop) -> bool:
         """Arm, redraw the target, bring the arm home, wait for fresh images."""
         self._reset_started_ns = time.monotonic_ns()
-        self._show(EnvStatus.RESETTING, "the arm to reach the start pose")
+        self._told.show(EnvStatus.RESETTING, "the arm to reach the start pose")
         calls = [("move_to_start", self._move_to_start, Trigger.Request())]
         if self._config.max_target_age_s > 0.0:
             request = ResetTarget.Request(episode=self._next_episode)
@@ -131,7 +126,7 @@ class EnvNode(Node):
         cause = cause or self._inputs.sensors.exposure_fault()
         if cause and not stop.requested:
             self.get_logger().warning(f"reset failed: {cause}")
-            self._show(EnvStatus.WAITING, f"reset failed: {cause}")
+            self._told.show(EnvStatus.WAITING, f"reset failed: {cause}")
             stop.wait(AFTER_FAULT_S)
         return not cause
 
@@ -164,7 +159,7 @@ class EnvNode(Node):
 
     def _run_episode(self, stop: Stop) -> None:
         config = self._config
-        self._episode = episode = Episode(config, self._reward, self._next_episode)
+        self._told.episode = episode = Episode(config, self._reward, self._next_episode)
         self._next_episode += 1
         self._inputs.answer = None
         reset_s = (time.monotonic_ns() - self._reset_started_ns) / 1e9
@@ -186,7 +181,7 @@ class EnvNode(Node):
         )
         if end != TIME_LIMIT and not stop.requested:
             self.get_logger().warning(f"episode {episode.number} ended: {end}")
-            self._show(EnvStatus.WAITING, end)
+            self._told.show(EnvStatus.WAITING, end)
             stop.wait(AFTER_FAULT_S)
 
     def _wait_for_learner(self, stop: Stop) -> tuple[int, str]:
@@ -212,7 +207,7 @@ class EnvNode(Node):
         self._transitions.publish(
             convert.transition_msg(step, self._run_id, self._sequence)
         )
-        self._show(EnvStatus.RUNNING, "")
+        self._told.show(EnvStatus.RUNNING, "")
         return TIME_LIMIT if step.is_last else ""
 
     def _publish_observation(self, episode: Episode) -> None:
@@ -226,57 +221,13 @@ class EnvNode(Node):
     def _summarise(
         self, episode: Episode, end: str, duration_s: float, reset_s: float
     ) -> None:
-        self._episode = None
+        self._told.episode = None
         msg = convert.summary_msg(episode, end)
         msg.header.stamp = self.get_clock().now().to_msg()
         msg.run_id = self._run_id
         msg.duration_s, msg.reset_s = duration_s, reset_s
         msg.transitions_sent = self._sequence
         self._summaries.publish(msg)
-
-    # What it tells of itself.
-
-    def _show(self, phase: int, waiting_for: str) -> None:
-        """Publish the status at a change and twice a second, else do nothing."""
-        now_ns, status = time.monotonic_ns(), self._status
-        is_same = (status.phase, status.waiting_for) == (phase, waiting_for)
-        if is_same and now_ns < self._status_due_ns:
-            return
-        self._status_due_ns = now_ns + STATUS_PERIOD_NS
-        status.phase, status.waiting_for = phase, waiting_for
-        self._fill(status, now_ns)
-        self._statuses.publish(status)
-
-    def _fill(self, status: EnvStatus, now_ns: int) -> None:
-        inputs, episode = self._inputs, self._episode
-        status.header.stamp = self.get_clock().now().to_msg()
-        status.transitions_sent = self._sequence
-        ages_ms = inputs.sensors.ages_ms(now_ns)
-        status.image_age_ms, status.joint_state_age_ms = ages_ms
-        status.images_hz = inputs.image_rate.hz(now_ns)
-        status.joint_states_hz = inputs.joint_state_rate.hz(now_ns)
-        if episode is not None:
-            status.episode, status.step = episode.number, max(0, episode.step)
-            status.return_so_far = episode.record.return_sum
-            convert.fill_newest(status, episode.record)
-        frame = inputs.sensors.newest_frame
-        status.mask_px = float(mask_pixels(frame.image)) if frame is not None else 0.0
-
-    def _report(self) -> Report:
-        status = self._status
-        waiting = status.waiting_for
-        values = {
-            "episode": status.episode,
-            "transitions_sent": self._sequence,
-            "transitions_unacknowledged": self._record.unacknowledged,
-            "images_hz": round(status.images_hz, 1),
-            "joint_states_hz": round(status.joint_states_hz, 1),
-            "messages_refused": self._inputs.refused + self._record.refused,
-        }
-        if lost := self._record.out_of_reach:
-            return WARN, f"{lost} time steps are out of the learner's reach", values
-        level = WARN if status.phase == EnvStatus.WAITING else OK
-        return level, f"waiting for: {waiting}" if waiting else "episode runs", values
 
 
 def main() -> None:
