@@ -92,6 +92,18 @@ def test_a_signal_stops_every_child_and_exits_with_0(tmp_path, number):
     assert not any(is_alive(pid) for pid in pids)
 
 
+@pytest.mark.parametrize(("name", "expected"), [("face", 1), ("arm", 0)])
+def test_fault_a_face_whose_last_word_is_bad_fails_the_run(tmp_path, name, expected):
+    bad = GOOD.replace("sys.exit(0)", "sys.exit(1)")
+    codes = {"arm": GOOD, "face": GOOD} | {name: bad}
+    children = [child("arm", codes["arm"]), child("face", codes["face"], FACE)]
+    runner = start(tmp_path, *children)
+    for log in ("arm.log", "face.log"):
+        pid_of(tmp_path / log)
+    runner.send_signal(signal.SIGINT)
+    assert finish(runner)[0] == expected
+
+
 def test_fault_a_killed_child_is_replaced(tmp_path):
     runner = start(tmp_path, child("arm", GOOD))
     first = pid_of(tmp_path / "arm.log")

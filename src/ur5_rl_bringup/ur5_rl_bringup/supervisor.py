@@ -72,10 +72,17 @@ class Supervisor:
         while not self._stopping.is_set():
             code = await self._run_once(child)
             if self._stopping.is_set():
+                self._note_last_word(child, code)
                 return
             self._decide(child, code)
             if not self._stopping.is_set():
                 await asyncio.sleep(RESTART_DELAY_S)
+
+    def _note_last_word(self, child: Child, code: int) -> None:
+        """Let the run fail where its face says so at the end that a signal asked for."""
+        is_face = child.process.on_exit is OnExit.SHUTDOWN
+        if is_face and code > EXIT_OK and self._exit_code == EXIT_OK:
+            self._exit_code = EXIT_CRASHED
 
     async def _run_once(self, child: Child) -> int:
         child.log_path.parent.mkdir(parents=True, exist_ok=True)
