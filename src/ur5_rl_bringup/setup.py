@@ -20,6 +20,7 @@ setup(
     entry_points={
         "console_scripts": [
             "monitor_node = ur5_rl_bringup.nodes.monitor_node:main",
+            "dry_run_node = ur5_rl_bringup.nodes.dry_run_node:main",
             "watch_node = ur5_rl_bringup.nodes.watch_node:main",
         ]
     },

@@ -72,6 +72,50 @@ def test_the_watch_is_not_held_up_by_what_it_watches():
     assert run["watch_node"].nice == min(process.nice for process in run.values())
 
 
+@pytest.mark.parametrize("policy", ["servo", "sac"])
+def test_a_dry_run_has_a_face_of_its_own_and_no_learner(policy):
+    run = processes(world="robot", dry_run=True, policy=policy, minutes=2.0)
+    assert run["arm_node"].parameters["dry_run"] is True
+    assert {"monitor_node", "learner_node"}.isdisjoint(run)
+    assert run["dry_run_node"].on_exit is OnExit.SHUTDOWN
+    assert run["dry_run_node"].parameters["max_minutes"] == 2.0
+    assert "dry_run" not in processes()["arm_node"].parameters
+
+
+def test_a_dry_run_measures_against_the_walls_of_the_arm(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "/**/arm_node:\n  ros__parameters:\n    box_upper_m: [1.0, 1.0, 1.0]\n"
+    )
+    run = processes(dry_run=True, params=(path,))
+    assert run["dry_run_node"].parameters["box_upper_m"] == [1.0, 1.0, 1.0]
+    assert "box_lower_m" not in run["dry_run_node"].parameters
+
+
+def test_a_dry_run_is_on_the_robot_for_a_minute_unless_told_otherwise(tmp_path):
+    chosen = options_from(parser().parse_args(["dry-run"]), tmp_path)
+    assert (chosen.world, chosen.policy, chosen.minutes) == ("robot", "servo", 1.0)
+    assert chosen.dry_run
+    words = ["dry-run", "--world", "sim", "--checkpoint", str(tmp_path)]
+    chosen = options_from(parser().parse_args(words), tmp_path)
+    assert (chosen.world, chosen.policy) == ("sim", "sac")
+    assert chosen.checkpoint == str(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["sim", "robot"])
+def test_other_commands_are_no_dry_runs(tmp_path, command):
+    chosen = options_from(parser().parse_args([command, "--episodes", "3"]), tmp_path)
+    assert (chosen.world, chosen.dry_run, chosen.episodes) == (command, False, 3)
+
+
+def test_an_evaluation_takes_ten_episodes(tmp_path):
+    words = ["eval", str(tmp_path), "--real-time"]
+    chosen = options_from(parser().parse_args(words), tmp_path)
+    assert (chosen.world, chosen.policy, chosen.episodes) == ("sim", "sac", 10)
+    assert chosen.checkpoint == str(tmp_path)
+    assert chosen.run_dir.name.endswith("_eval")
+
+
 def test_the_controller_serves_on_until_the_arm_node_has_braked():
     assert processes()["controller"].parameters["linger_s"] > 1.0
 

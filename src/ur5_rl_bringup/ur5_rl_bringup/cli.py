@@ -16,8 +16,9 @@ import yaml
 
 import ur5_rl_bringup
 from sac_learner.core.architectures import ARCHITECTURES
+from ur5_rl_bringup.first_run import checklist
 from ur5_rl_bringup.graph import Process, environment, graph, parameter_files
-from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, RunOptions
+from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, WORLDS, RunOptions
 from ur5_rl_bringup.resolved import (
     check_node_names,
     parameters_of,
@@ -27,8 +28,17 @@ from ur5_rl_bringup.supervisor import Child, Supervisor
 
 EXIT_USAGE = 2
 ARCHITECTURE_HELP = "who waits for whom while it learns; default async_2"
-EXPERIMENT_COMMANDS = ("bench", "experiment", "eval")
+EXPERIMENT_COMMANDS = ("bench", "experiment", "eval", "faults", "fuzz", "soak")
 REAL_TIME = "--real-time"  # eval through the whole graph
+SUFFIXES = {"eval": "_eval", "dry-run": "_dry_run"}  # of run folders
+# Of what some commands do not ask for.
+DEFAULTS = {
+    "architecture": "",
+    "checkpoint": "",
+    "episodes": 0,
+    "report": "",
+    "resume": None,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,36 +68,62 @@ def parser() -> argparse.ArgumentParser:
     robot = commands.add_parser("robot", help="run the graph on a real UR5")
     evaluate = commands.add_parser("eval", help="compare checkpoints, noise-free")
     evaluate.add_argument("checkpoint", help="a folder run_dir/checkpoints/NUMBER")
+    dry_run = commands.add_parser("dry-run", help="real sensors, no motion: before all")
     graph_help = "through the whole graph; without it: in this process, many at once"
     evaluate.add_argument(REAL_TIME, action="store_true", help=graph_help)
     commands.add_parser("test", help="run the tests (further words go to pytest)")
     commands.add_parser("bench", help="measure what things cost")
     commands.add_parser("experiment", help="compare architectures in virtual time")
+    commands.add_parser("faults", help="inject faults; see what the arm does")
+    commands.add_parser("fuzz", help="send nonsense to nodes and files; see who minds")
+    commands.add_parser("soak", help="train for hours; watch memory, files, losses")
+    sim.set_defaults(world="sim")
+    robot.set_defaults(world="robot")
+    evaluate.set_defaults(world="sim", policy="sac")
     for command in (sim, robot, evaluate):
-        _add_run_options(command, learns=command is not evaluate)
+        _add_graph_options(command, minutes=0.0)
+        _add_result_options(command, episodes=10 if command is evaluate else 0)
+    for command in (sim, robot):
+        _add_learning_options(command)
+    _add_graph_options(dry_run, minutes=1.0)
+    _add_dry_run_options(dry_run)
     return top
 
 
-def _add_run_options(command: argparse.ArgumentParser, *, learns: bool) -> None:
+def _add_graph_options(command: argparse.ArgumentParser, minutes: float) -> None:
     add = command.add_argument
     add("--task", choices=TASKS, default="reaching")
     add("--seed", type=int, default=0)
-    add("--episodes", type=int, default=0 if learns else 10, help="0: no limit")
-    add("--minutes", type=float, default=0.0, help="0: no limit")
+    add("--minutes", type=float, default=minutes, help="0: no limit")
     add("--preset", choices=("auto", *PRESETS), default="auto", help="network and images")
     period_help = "time between two actions, for every node; 0: as in the files"
     add("--action-period-ms", type=float, default=0.0, metavar="MS", help=period_help)
     add("--params", type=Path, action="append", default=[], metavar="FILE")
     add("--headless", action="store_true", help="draw the target off screen")
-    add("--report", default="", metavar="FILE.json", help="results for other programs")
     add("--robot-ip", default="", help="stronger than the parameter files")
     add("--run-dir", type=Path, help="default: runs/DATE_TASK_POLICY_SEED")
     add("--verbose", action="store_true", help="show what the nodes log")
-    if learns:
-        add("--policy", choices=POLICIES, default="sac")
-        add("--architecture", choices=ARCHITECTURES, default="", help=ARCHITECTURE_HELP)
-        resume_help = "go on with the newest run, or with RUN_DIR"
-        add("--resume", nargs="?", const="", metavar="RUN_DIR", help=resume_help)
+
+
+def _add_result_options(command: argparse.ArgumentParser, episodes: int) -> None:
+    add = command.add_argument
+    add("--episodes", type=int, default=episodes, help="0: no limit")
+    add("--report", default="", metavar="FILE.json", help="results for other programs")
+
+
+def _add_learning_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--policy", choices=POLICIES, default="sac")
+    add("--architecture", choices=ARCHITECTURES, default="", help=ARCHITECTURE_HELP)
+    resume_help = "go on with the newest run, or with RUN_DIR"
+    add("--resume", nargs="?", const="", metavar="RUN_DIR", help=resume_help)
+
+
+def _add_dry_run_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--world", choices=WORLDS, default="robot")
+    add("--policy", choices=POLICIES, default="servo", help="sac: see --checkpoint")
+    add("--checkpoint", default="", metavar="DIR", help="whose actions are told")
 
 
 def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
@@ -96,35 +132,41 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
     Raises:
         ValueError: something that was named does not exist or does not fit.
     """
-    is_eval = arguments.command == "eval"
-    policy = "sac" if is_eval else arguments.policy
-    resume = None if is_eval else arguments.resume
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}_{arguments.task}_{policy}_{arguments.seed}"
-    run_dir = arguments.run_dir or root / "runs" / (f"{name}_eval" if is_eval else name)
-    if resume is not None:
-        run_dir = Path(resume) if resume else _newest_run(root / "runs", arguments.task)
+    typed = argparse.Namespace(**DEFAULTS | vars(arguments))
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    name = f"{stamp}_{typed.task}_{typed.policy}_{typed.seed}"
+    run_dir = typed.run_dir or root / "runs" / (name + SUFFIXES.get(typed.command, ""))
+    if typed.resume is not None:
+        run_dir = (
+            Path(typed.resume) if typed.resume else _newest_run(root / "runs", typed.task)
+        )
         if not (run_dir / "checkpoints").is_dir():
             raise ValueError(f"resume: {run_dir} holds no checkpoints")
     has_screen = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return RunOptions(
         root=root,
         run_dir=run_dir.resolve(),
-        world="robot" if arguments.command == "robot" else "sim",
-        task=arguments.task,
-        policy=policy,
-        preset=_preset(arguments.preset),
-        architecture="" if is_eval else arguments.architecture,
-        action_period_ms=arguments.action_period_ms,
-        seed=arguments.seed,
-        params=tuple(path.resolve() for path in arguments.params),
-        episodes=arguments.episodes,
-        minutes=arguments.minutes,
-        headless=arguments.headless or not has_screen,
-        resume=resume is not None,
-        checkpoint=str(Path(arguments.checkpoint).resolve()) if is_eval else "",
-        report=str(Path(arguments.report).resolve()) if arguments.report else "",
-        robot_ip=arguments.robot_ip,
+        world=typed.world,
+        task=typed.task,
+        policy="sac" if typed.checkpoint else typed.policy,
+        preset=_preset(typed.preset),
+        architecture=typed.architecture,
+        action_period_ms=typed.action_period_ms,
+        seed=typed.seed,
+        params=tuple(path.resolve() for path in typed.params),
+        episodes=typed.episodes,
+        minutes=typed.minutes,
+        headless=typed.headless or not has_screen,
+        resume=typed.resume is not None,
+        checkpoint=_absolute(typed.checkpoint),
+        report=_absolute(typed.report),
+        robot_ip=typed.robot_ip,
+        dry_run=typed.command == "dry-run",
     )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).resolve()) if path else ""
 
 
 def _preset(name: str) -> str:
@@ -149,6 +191,8 @@ def run_graph(options: RunOptions, *, verbose: bool) -> int:
     try:
         processes = graph(options, shared_dir)
         write_run_description(options, processes)
+        if options.dry_run:
+            print("\n".join(checklist(options.root)))
         print(_greeting(options), flush=True)
         children = [_child(process, options) for process in processes]
         return asyncio.run(Supervisor(children, verbose=verbose).run())
@@ -158,9 +202,10 @@ def run_graph(options: RunOptions, *, verbose: bool) -> int:
 
 def _greeting(options: RunOptions) -> str:
     who = options.checkpoint or options.policy
+    world = f"{options.world}, dry run" if options.dry_run else options.world
     screen = "off screen" if options.headless else "in a window"
     return (
-        f"ur5rl: {options.world}, {options.task}, policy {who}, preset {options.preset}, "
+        f"ur5rl: {world}, {options.task}, policy {who}, preset {options.preset}, "
         f"seed {options.seed}; target {screen}\nur5rl: run folder {options.run_dir}\n"
         "ur5rl: Ctrl-C stops the arm, saves and ends"
     )

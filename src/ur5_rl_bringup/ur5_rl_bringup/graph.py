@@ -13,6 +13,7 @@ from typing import Any
 from sac_learner.core.architectures import SEQUENTIAL
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
 from ur5_rl_bringup.options import RunOptions
+from ur5_rl_ros.param_files import values_for_node
 
 # A shared machine runs out of cores when the learner starts or a person compiles: what
 # stands between a sample and the arm goes first, what can wait goes last.
@@ -25,6 +26,8 @@ COMMAND_AGE_CYCLES, OBSERVATION_AGE_CYCLES = 1.25, 3.0
 LINGER_S = 2.0  # all are asked to stop at once; the arm node needs the robot to brake
 SCREEN_FILE = "screen"
 POSE_FILE = "true_pose"
+RECOVERIES_FILE = "recoveries"
+STOP_FILE = "stopped"
 
 
 class OnExit(Enum):
@@ -86,12 +89,12 @@ def parameter_files(options: RunOptions) -> tuple[Path, ...]:
 def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
     """Return the processes of a run. `shared_dir` holds what the simulation shares."""
     processes = [
-        _arm(options),
+        _arm(options, shared_dir),
         _camera(options, shared_dir),
         _display(options, shared_dir),
-        _env(options),
+        _env(options, shared_dir),
         _actor(options),
-        _monitor(options),
+        _dry_run(options) if options.dry_run else _monitor(options),
     ]
     if options.world == "sim":
         processes.insert(0, _controller(options, shared_dir))
@@ -103,8 +106,9 @@ def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
 
 def node_names(options: RunOptions) -> frozenset[str]:
     """Return the names that parameter files may use, whether this run has them or not."""
-    everything = replace(options, world="sim", policy="sac", checkpoint="")
-    return frozenset(process.name for process in graph(everything, Path()))
+    everything = replace(options, world="sim", policy="sac", checkpoint="", dry_run=False)
+    runs = (everything, replace(everything, dry_run=True))
+    return frozenset(process.name for run in runs for process in graph(run, Path()))
 
 
 def _controller(options: RunOptions, shared_dir: Path) -> Process:
@@ -122,7 +126,7 @@ def _controller(options: RunOptions, shared_dir: Path) -> Process:
     )
 
 
-def _arm(options: RunOptions) -> Process:
+def _arm(options: RunOptions, shared_dir: Path) -> Process:
     return Process(
         name="arm_node",
         package="ur5_rl_env",
@@ -132,6 +136,8 @@ def _arm(options: RunOptions) -> Process:
             robot_ip=options.robot_ip,
             action_period_s=options.action_period_ms / 1e3,
             max_command_age_s=COMMAND_AGE_CYCLES * options.action_period_ms / 1e3,
+            dry_run=options.dry_run,
+            stop_file=str(shared_dir / STOP_FILE),
         ),
     )
 
@@ -171,8 +177,9 @@ def _display(options: RunOptions, shared_dir: Path) -> Process:
     )
 
 
-def _env(options: RunOptions) -> Process:
+def _env(options: RunOptions, shared_dir: Path) -> Process:
     parameters = _given(action_period_s=options.action_period_ms / 1e3)
+    parameters["recoveries_file"] = str(shared_dir / RECOVERIES_FILE)
     if options.learns and options.architecture:
         parameters["waits_for_learner"] = options.architecture == SEQUENTIAL
     return Process(
@@ -253,6 +260,25 @@ def _monitor(options: RunOptions) -> Process:
         on_exit=OnExit.SHUTDOWN,
         nice=NICE_FACE,
     )
+
+
+def _dry_run(options: RunOptions) -> Process:
+    return Process(
+        name="dry_run_node",
+        package="ur5_rl_bringup",
+        executable="dry_run_node",
+        parameters={"max_minutes": float(options.minutes)} | _arm_box(options),
+        on_exit=OnExit.SHUTDOWN,
+        nice=NICE_FACE,
+    )
+
+
+def _arm_box(options: RunOptions) -> dict[str, Any]:
+    """Return the walls that the parameter files give to arm_node, if they do."""
+    values: dict[str, Any] = {}
+    for path in parameter_files(options):
+        values |= values_for_node(path, "arm_node")
+    return {k: v for k, v in values.items() if k in ("box_lower_m", "box_upper_m")}
 
 
 def _given(**values: str | float) -> dict[str, Any]:

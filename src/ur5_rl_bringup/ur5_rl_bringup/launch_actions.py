@@ -44,6 +44,7 @@ ARGUMENTS = {  # name: (default, description)
     "resume": ("false", "go on from the newest checkpoint in run_dir"),
     "checkpoint": ("", "act from this checkpoint without exploration"),
     "report": ("", "JSON file for other programs"),
+    "dry_run": ("false", "send zero velocity alone, tell what would have been sent"),
     "robot_ip": ("", "address of the robot, stronger than the parameter files"),
     "run_dir": (
         "",
@@ -88,6 +89,7 @@ def _options(given: dict[str, str], root: Path, world: str) -> RunOptions:
         minutes=float(given.pop("minutes")),
         headless=given.pop("headless").lower() == "true",
         resume=given.pop("resume").lower() == "true",
+        dry_run=given.pop("dry_run").lower() == "true",
         **given,
     )
 

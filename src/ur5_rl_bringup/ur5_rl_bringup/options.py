@@ -34,6 +34,8 @@ class RunOptions:
         checkpoint: Act from this checkpoint without exploration; nothing learns.
         report: JSON file for other programs; "" = run_dir/report.json alone.
         robot_ip: Address of the robot; "" = as in the parameter files.
+        dry_run: Decide everything, send zero velocity alone, tell what would have been
+            sent; nothing learns.
     """
 
     root: Path
@@ -53,6 +55,7 @@ class RunOptions:
     checkpoint: str = ""
     report: str = ""
     robot_ip: str = ""
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -83,4 +86,4 @@ class RunOptions:
     @property
     def learns(self) -> bool:
         """Whether a learner is part of the graph."""
-        return self.policy == "sac" and not self.checkpoint
+        return self.policy == "sac" and not self.checkpoint and not self.dry_run
