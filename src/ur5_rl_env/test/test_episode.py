@@ -162,8 +162,8 @@ def test_fault_a_camera_that_stays_late_ends_the_episode_by_name():
     """An image of 100 ms ago does not show where the arm is: the reward would lie."""
     faults = ticks(episode(), [100] * 25)
     assert faults[:24] == [""] * 24
-    assert "joint sample and image are 0.100 s apart" in faults[24]
-    assert "25 ticks in a row" in faults[24]
+    words = "joint sample and image are more than 0.05 s apart for 25 ticks in a row"
+    assert words in faults[24]
 
 
 @pytest.mark.parametrize("jump_ms", [-30_000, 30_000])

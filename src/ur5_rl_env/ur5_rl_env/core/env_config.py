@@ -21,8 +21,8 @@ class EnvConfig:
         max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
         synchronisation_tolerance_s: Stamps of joint sample and image further apart than
             this are counted as a synchronisation miss.
-        max_synchronisation_misses: This many misses in a row end the episode: a slower
-            camera needs a wider tolerance; 0 = they are counted alone.
+        max_synchronisation_misses: This many misses in a row end the episode: a camera
+            of more latency needs a wider tolerance; 0 = they are counted alone.
         max_image_age_s: No newer image for this long ends the episode.
         max_equal_images: This many equal images in a row are a frozen camera, which ends
             the episode; 0 = they are not compared (a camera without noise, say).

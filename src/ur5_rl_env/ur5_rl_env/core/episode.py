@@ -111,9 +111,9 @@ class Episode:
             return "actor does not answer"
         if 0 < config.max_synchronisation_misses <= self._apart_in_a_row:
             return (
-                f"joint sample and image are {self._snapshot.offset_s:.3f} s apart, at "
-                f"most {config.synchronisation_tolerance_s} s expected, for "
-                f"{self._apart_in_a_row} ticks in a row (a slow camera?)"
+                f"joint sample and image are more than "
+                f"{config.synchronisation_tolerance_s} s apart for "
+                f"{self._apart_in_a_row} ticks in a row (is the camera late?)"
             )
         return ""
 
