@@ -12,6 +12,7 @@ from typing import NamedTuple
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from ur5_rl_ros import qos
 from ur5_rl_ros.deadline import NANOSECONDS, Pace
@@ -21,6 +22,7 @@ from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, run
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
+from ur5_sim.core.camera_faults import CameraFault
 from ur5_sim.core.one_core import use_one_core
 from ur5_sim.core.sensor import Pixels, Sensor
 from ur5_sim.nodes.feed import Feed, is_pose, is_screen
@@ -50,13 +52,22 @@ class CameraNode(Node):
         self._screen = Feed("screen_file", config.screen_file, "display", is_screen)
         self._pose = Feed("pose_file", config.pose_file, "controller", is_pose)
         self._camera, self._sensor = Camera(config), Sensor(config)
+        self._fault = CameraFault(config.seed)
         self._waiting_for = ""
         self._in_transit: deque[Exposure] = deque()
         self._latency_ns = round(config.latency_s * NANOSECONDS)
         self._published = self._dropped = self._skipped = 0
         self._reported_ns, self._reported = time.monotonic_ns(), 0
         self._images = self.create_publisher(Image, "image_raw", qos.SENSOR)
+        self.create_subscription(String, "camera_fault", self._on_fault, qos.COMMAND)
         self._diagnostics = Diagnostics(self, "virtual camera", self._report)
+
+    def _on_fault(self, msg: String) -> None:
+        try:
+            self._fault.command(msg.data)
+            self.get_logger().info(f"camera fault: {msg.data}")
+        except ValueError as error:
+            self.get_logger().warning(str(error))
 
     def run(self, stop: Stop) -> None:
         """Expose and publish at the camera's rate until `stop` is raised."""
@@ -94,14 +105,15 @@ class CameraNode(Node):
     def _expose(self) -> Exposure:
         """Take a picture now."""
         stamp, now_ns = self.get_clock().now().to_msg(), time.monotonic_ns()
-        due_ns = now_ns + self._latency_ns
+        due_ns = now_ns + self._latency_ns + round(self._fault.delay_s * NANOSECONDS)
         self._refresh()
         if self._sensor.is_dropped():
             return Exposure(None, stamp, due_ns)
         q, qd = self._pose.newest
         age_s = min(max(self._pose.age_s(now_ns), 0.0), MAX_EXTRAPOLATION_S)
         clean = self._camera.render(self._screen.newest, (q + qd * age_s).tolist())
-        return Exposure(self._sensor.expose(clean), stamp, due_ns)
+        frame = self._fault.applied(self._sensor.expose(clean), now_ns)
+        return Exposure(frame, stamp, due_ns)
 
     def _deliver_until(self, deadline_ns: int) -> None:
         """Publish each frame when its latency is over, up to the next exposure."""
