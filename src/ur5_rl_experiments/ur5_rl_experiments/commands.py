@@ -19,7 +19,6 @@ MODULES = {  # command: module of this package
     "eval": "eval",
     "faults": "faults.command",
     "fuzz": "fuzz.command",
-    "soak": "soak",
 }
 
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,19 @@ class RunFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class GraphRun:
-    """A graph that runs; `domain` is its DDS domain."""
+    """A graph that runs.
+
+    Attributes:
+        child: The `ur5rl sim` command.
+        domain: DDS domain of its own.
+        address: Where its virtual robot listens.
+        run_dir, log_path: What it leaves, and what it printed.
+    """
 
     child: subprocess.Popen[bytes]
     domain: int
+    address: str
+    run_dir: Path
     log_path: Path
 
     def check(self) -> None:
@@ -42,20 +51,31 @@ class GraphRun:
 
 
 @contextmanager
-def graph_run(root: Path, words: Sequence[str], run_dir: Path) -> Iterator[GraphRun]:
-    """Run `ur5rl sim` with `words` off screen for as long as the block lasts."""
-    where = ["--headless", "--robot-ip", free_address(), "--run-dir", str(run_dir)]
+def graph_run(
+    root: Path,
+    words: Sequence[str],
+    run_dir: Path,
+    variables: Mapping[str, str] | None = None,
+    log_path: Path | None = None,
+) -> Iterator[GraphRun]:
+    """Run `ur5rl sim` with `words` off screen for as long as the block lasts.
+
+    `variables` are added to the environment of all of its processes; what it prints goes
+    to `log_path`, by default beside `run_dir`.
+    """
+    address = free_address()
+    where = ["--headless", "--robot-ip", address, "--run-dir", str(run_dir)]
     command = [sys.executable, "-m", "ur5_rl_bringup.cli", str(root), "sim"]
-    log_path = run_dir.with_suffix(".log")
+    log_path = log_path or run_dir.with_suffix(".log")
     with claimed_domain() as domain, open(log_path, "w") as log:
         child = subprocess.Popen(
             [*command, *words, *where],
-            env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
+            env={**os.environ, "ROS_DOMAIN_ID": str(domain), **(variables or {})},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
         try:
-            yield GraphRun(child, domain, log_path)
+            yield GraphRun(child, domain, address, run_dir, log_path)
         finally:
             _end(child)
 

@@ -1,0 +1,187 @@
+"""Who commands the arm dies, freezes, hangs or is asked to stop."""
+
+import signal
+import time
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from ur5_rl_experiments.core.fault_outcome import Outcome
+from ur5_rl_experiments.faults.case import Case, Verdict, named_after_ms, stopped
+from ur5_rl_experiments.faults.graph_under_test import (
+    GraphSpec,
+    GraphUnderTest,
+    graph_under_test,
+)
+from ur5_rl_experiments.faults.hang import hanging
+from ur5_rl_interfaces.msg import ArmStatus, StopRequest
+
+BRAKE_LIMIT_MS = 130.0  # at an action cycle of 40 ms
+STOP_LIMIT_MS = 300.0
+NAMED_LIMIT_MS = 250.0
+PAUSE_S = 5.0
+HANG_S = 1.0
+LEAVE_LIMIT_S = 5.0
+LATER_MOTION_NS = 50_000_000  # a command that was queued would be followed by then
+
+
+def actor_dies(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """Kill -9 of the actor while the arm moves."""
+    return _commander_dies(graph, rng, "actor_node")
+
+
+def env_dies(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """Kill -9 of the environment while the arm moves."""
+    return _commander_dies(graph, rng, "env_node")
+
+
+def _commander_dies(graph: GraphUnderTest, rng: Random, node: str) -> Outcome:
+    graph.await_motion()
+    time.sleep(rng.uniform(0.0, 0.04))
+    fault_ns = graph.kill(node)
+    motion = graph.await_rest(fault_ns)
+    recover_s = graph.await_episode(fault_ns)
+    return stopped(
+        motion,
+        fault_ns,
+        "arm_node: age of the command",
+        Verdict(),
+        brake_limit_ms=BRAKE_LIMIT_MS,
+        stop_limit_ms=STOP_LIMIT_MS,
+        recover_s=recover_s,
+    )
+
+
+def actor_freezes(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """SIGSTOP of the actor for some seconds, then SIGCONT: nothing old is executed."""
+    graph.await_motion()
+    time.sleep(rng.uniform(0.0, 0.04))
+    verdict = Verdict()
+    with graph.paused("actor_node") as fault_ns:
+        motion = graph.await_rest(fault_ns)
+        time.sleep(PAUSE_S)
+    resumed_ns = time.monotonic_ns()
+    recover_s = graph.await_episode(resumed_ns)
+    episode_ns = resumed_ns + round(recover_s * 1e9)
+    old = graph.ear.first_since(
+        ArmStatus, resumed_ns, lambda msg: msg.state == ArmStatus.MOVING
+    )
+    is_old = old is not None and old.steady_ns < episode_ns - LATER_MOTION_NS
+    verdict.true(not is_old, "a command from before the pause was executed")
+    return stopped(
+        motion,
+        fault_ns,
+        "arm_node: age of the command; watch_node: heartbeat",
+        verdict,
+        detect_ms=_asked_after_ms(graph, fault_ns),
+        brake_limit_ms=BRAKE_LIMIT_MS,
+        stop_limit_ms=STOP_LIMIT_MS,
+        recover_s=recover_s,
+    )
+
+
+def actor_hangs(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """Python of the actor stands still while its DDS threads go on."""
+    graph.await_motion()
+    time.sleep(rng.uniform(0.0, 0.04))
+    verdict = Verdict()
+    threads = graph.main_and_callback_threads("actor_node")
+    fault_ns = time.monotonic_ns()
+    with hanging(threads):
+        time.sleep(HANG_S)
+    motion = graph.await_rest(fault_ns)
+    named_ms = named_after_ms(graph, fault_ns, "actor_node")
+    verdict.at_most("named in /diagnostics after [ms]", named_ms, NAMED_LIMIT_MS)
+    recover_s = graph.await_episode(time.monotonic_ns())
+    return stopped(
+        motion,
+        fault_ns,
+        "arm_node: age of the command; watch_node: heartbeat",
+        verdict,
+        detect_ms=named_ms,
+        brake_limit_ms=BRAKE_LIMIT_MS,
+        stop_limit_ms=STOP_LIMIT_MS,
+        recover_s=recover_s,
+    )
+
+
+def _asked_after_ms(graph: GraphUnderTest, fault_ns: int) -> float | None:
+    asked = graph.ear.first_since(StopRequest, fault_ns, lambda msg: msg.reason)
+    return None if asked is None else (asked.steady_ns - fault_ns) / 1e6
+
+
+def run_is_stopped(root: Path, rng: Random) -> Outcome:
+    """Ctrl-C or SIGTERM of the whole run while a learner learns and the arm moves."""
+    spec = GraphSpec(
+        words=("--policy", "sac"),
+        parameters={"learner_node": {"learning_starts": 50}},
+    )
+    number = rng.choice([signal.SIGINT, signal.SIGTERM])
+    verdict = Verdict()
+    with graph_under_test(root, spec) as graph:
+        graph.await_motion(0.2)
+        children = psutil.Process(graph.run.child.pid).children(recursive=True)
+        fault_ns = time.monotonic_ns()
+        took_s = graph.stop(number)
+        motion = graph.motion_since(fault_ns)
+        left = [c for c in children if c.is_running() and c.status() != "zombie"]
+        verdict.at_most("gone after [s]", took_s, LEAVE_LIMIT_S)
+        verdict.true(not left, f"processes left behind: {left}")
+        code = graph.run.child.returncode
+        verdict.true(code == 0, f"exit code {code}")
+        manifests = list((graph.run.run_dir / "checkpoints").glob("*/manifest.json"))
+        verdict.true(manifests, "no checkpoint was written")
+        verdict.true(
+            "Traceback" not in graph.run.log_path.read_text(), "a traceback was printed"
+        )
+    return stopped(
+        motion,
+        fault_ns,
+        "supervisor: signal",
+        verdict,
+        stop_limit_ms=1e3,
+        notes={"all gone after [s]": took_s},
+    )
+
+
+CASES = (
+    Case(
+        fault="F1",
+        title="actor dies",
+        injection="SIGKILL, arm at 0.4 to 0.7 rad/s",
+        limit="brakes <= 130 ms, rests <= 300 ms",
+        run=actor_dies,
+        runs=20,
+        is_quick=True,
+    ),
+    Case(
+        fault="F1e",
+        title="environment dies",
+        injection="SIGKILL, arm at 0.4 to 0.7 rad/s",
+        limit="brakes <= 130 ms, rests <= 300 ms",
+        run=env_dies,
+    ),
+    Case(
+        fault="F2",
+        title="actor frozen",
+        injection="SIGSTOP for 5 s, SIGCONT",
+        limit="as F1; 0 old commands executed afterwards",
+        run=actor_freezes,
+    ),
+    Case(
+        fault="F3",
+        title="actor's Python hangs",
+        injection="its Python threads held still, its DDS threads not",
+        limit="as F1; named in /diagnostics <= 250 ms",
+        run=actor_hangs,
+    ),
+    Case(
+        fault="F5",
+        title="the run is asked to stop",
+        injection="SIGINT or SIGTERM while it learns and moves",
+        limit="all gone <= 5 s, exit code 0, a checkpoint that loads",
+        run=run_is_stopped,
+        spec=None,
+    ),
+)

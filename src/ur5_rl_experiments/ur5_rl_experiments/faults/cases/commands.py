@@ -1,0 +1,147 @@
+"""Commands that must not reach the robot."""
+
+import math
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from random import Random
+
+from ur5_rl_experiments.core.fault_outcome import Outcome
+from ur5_rl_experiments.faults.case import Case, Verdict
+from ur5_rl_experiments.faults.graph_under_test import GraphSpec, GraphUnderTest
+from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand
+from ur5_rl_ros import qos
+
+STILL = GraphSpec(words=("--policy", "zero"))
+HOSTILE = 1000  # commands of a run
+GAP_S = 0.02  # so that none is replaced by the next before it is looked at
+SEEN_LIMIT_MS = 100.0
+MOVES_RAD_S = 0.01
+REPLAY_AFTER_S = 10.0
+Make = Callable[[int], JointVelocityCommand]
+
+
+def hostile_commands(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """A thousand commands that are not finite, absurd, old, early or out of order."""
+    session = secrets.randbits(63)
+
+    def make(index: int) -> JointVelocityCommand:
+        msg = _command(session, index + 1, 0.3)
+        bad = rng.choice([math.nan, math.inf, -math.inf, 10.0, -1e300])
+        kind = rng.randrange(4)
+        if kind == 0:
+            msg.velocity_rad_s[rng.randrange(6)] = bad
+        elif kind == 1:
+            msg.steady_ns -= round(rng.uniform(0.06, 1e6) * 1e9)
+        elif kind == 2:
+            msg.steady_ns += round(rng.uniform(1.0, 1e6) * 1e9)
+        else:
+            msg.sequence = 0
+            msg.velocity_rad_s = [bad] * 6
+        return msg
+
+    return _storm(graph, "arm_node: each command is examined", HOSTILE, make)
+
+
+def second_commander(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """A second node sends flawless commands while the actor commands."""
+    session = secrets.randbits(63)
+    return _storm(
+        graph,
+        "arm_node: session",
+        25,
+        lambda index: _command(session, index + 1, 0.5),
+        gap_s=0.04,
+    )
+
+
+def replayed_commands(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """The actor's own commands again, ten seconds later, as from a bag."""
+    bag: deque[JointVelocityCommand] = deque(maxlen=100)
+    subscription = graph.ear.node.create_subscription(
+        JointVelocityCommand, "velocity_command", bag.append, qos.COMMAND
+    )
+    graph.wait("some commands", lambda: len(bag) >= 50, 20.0)
+    graph.ear.node.destroy_subscription(subscription)
+    commands = list(bag)
+    time.sleep(REPLAY_AFTER_S)
+    return _storm(
+        graph,
+        "arm_node: age of the command",
+        len(commands),
+        lambda index: commands[index],
+    )
+
+
+def _command(session: int, sequence: int, speed: float) -> JointVelocityCommand:
+    msg = JointVelocityCommand(session=session, sequence=sequence)
+    msg.steady_ns = time.monotonic_ns()
+    msg.velocity_rad_s = [speed] * 5 + [0.0]
+    return msg
+
+
+def _storm(
+    graph: GraphUnderTest, detector: str, count: int, make: Make, gap_s: float = GAP_S
+) -> Outcome:
+    """Send commands while the actor asks for rest: all refused, none moves the arm."""
+    verdict = Verdict()
+    publisher = graph.ear.node.create_publisher(
+        JointVelocityCommand, "velocity_command", qos.COMMAND
+    )
+    graph.wait("arm_node to listen", publisher.get_subscription_count, 10.0)
+    graph.wait("an episode", lambda: graph.is_running(min_step=5), 30.0)
+    before = graph.ear.newest(ArmStatus).commands_refused
+    fault_ns = time.monotonic_ns()
+    worst_rad_s, sent = 0.0, 0
+    while sent < count:
+        if graph.is_running():  # between episodes the arm goes home by itself
+            publisher.publish(make(sent))
+            sent += 1
+            worst_rad_s = max(worst_rad_s, graph.poses.speed)
+        time.sleep(gap_s)
+    first = graph.ear.first_since(
+        ArmStatus, fault_ns, lambda msg: msg.commands_refused > before
+    )
+    time.sleep(0.2)
+    refused = graph.ear.newest(ArmStatus).commands_refused - before
+    graph.ear.node.destroy_publisher(publisher)
+    seen_ms = (first.steady_ns - fault_ns) / 1e6 if first else None
+    verdict.at_most("refusals published after [ms]", seen_ms, SEEN_LIMIT_MS)
+    verdict.true(worst_rad_s < MOVES_RAD_S, f"the arm moved at {worst_rad_s:.3f} rad/s")
+    verdict.true(refused == sent, f"{refused} refusals were counted of {sent} sent")
+    return Outcome(
+        detector=detector,
+        detect_ms=seen_ms,
+        failures=tuple(verdict.failures),
+        notes={"sent": sent, "refused": refused, "fastest [rad/s]": worst_rad_s},
+    )
+
+
+CASES = (
+    Case(
+        fault="F13",
+        title="hostile commands",
+        injection="1000 a run: not finite, absurd, old, from the future, out of order",
+        limit="0 reach the robot, each is counted",
+        run=hostile_commands,
+        spec=STILL,
+    ),
+    Case(
+        fault="F14",
+        title="a second commander",
+        injection="flawless commands of another session for 1 s",
+        limit="refused, counted <= 100 ms",
+        run=second_commander,
+        spec=STILL,
+        is_quick=True,
+    ),
+    Case(
+        fault="F15",
+        title="old commands again",
+        injection="recorded commands, 10 s later",
+        limit="0 executed",
+        run=replayed_commands,
+        spec=STILL,
+    ),
+)

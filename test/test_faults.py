@@ -1,0 +1,38 @@
+"""The fast subset of the fault matrix, on the real graph: `./ur5rl faults --quick`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from running_graph import ROOT
+
+pytestmark = pytest.mark.system
+
+TIMEOUT_S = 240.0
+
+
+def faults(*words, timeout_s=TIMEOUT_S):
+    command = [sys.executable, "-m", "ur5_rl_bringup.cli", str(ROOT), "faults", *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+
+
+@pytest.mark.parametrize("names", [("F1", "F18"), ("F21", "F24")])
+def test_fault_the_matrix_once(tmp_path, names):
+    report = tmp_path / "report.json"
+    words = ["--only", *names, "--runs", "1", "--folder", str(tmp_path)]
+    done = faults(*words, "--report", str(report))
+    assert done.returncode == 0, done.stdout + done.stderr
+    entries = json.loads(report.read_text())
+    assert [entry["fault"] for entry in entries] == list(names)
+    assert all(entry["passed"] == entry["runs"] == 1 for entry in entries)
+
+
+def test_fault_an_unknown_name_is_one_clear_line():
+    done = faults("--only", "F99")
+    assert done.returncode == 2
+    assert "F99" in done.stderr
+    assert "Traceback" not in done.stderr
