@@ -35,6 +35,7 @@ class Run:
 
     def __init__(self, words: list[str], run_dir: Path, domain: int) -> None:
         self.run_dir = run_dir
+        self.domain = domain
         command = [sys.executable, "-m", "ur5_rl_bringup.cli", str(ROOT), *words]
         self.started_s = time.monotonic()
         self.process = subprocess.Popen(

@@ -5,7 +5,9 @@ import json
 import psutil
 import pytest
 
-from running_graph import speed
+from running_graph import ROOT, speed
+from ur5_rl_experiments.faults.ear import listening
+from ur5_rl_interfaces.msg import EnvStatus
 
 pytestmark = pytest.mark.system
 
@@ -66,8 +68,9 @@ def test_fault_sequential_a_killed_learner_rests_the_arm_and_comes_back(start, t
     run = start("sim", "--architecture", "sequential", "--params", params)
     run.wait_until(lambda: run.episodes_shown() >= 1, timeout_s=90.0)
     pose = run.pose_reader()
-    run.wait_until(lambda: speed(pose) > 0.1, timeout_s=30.0)
-    psutil.Process(run.pid_of("learner_node")).kill()
+    with listening(ROOT, run.domain) as ear:
+        run.wait_until(lambda: _is_in_an_episode(ear), timeout_s=60.0)
+        psutil.Process(run.pid_of("learner_node")).kill()
     run.wait_until(lambda: speed(pose) < AT_REST_RAD_S, timeout_s=8.0)
     run.wait_until(lambda: "END: learner did not finish" in run.output, timeout_s=20.0)
     shown = run.episodes_shown()
@@ -86,6 +89,12 @@ def test_one_number_changes_the_action_cycle_of_every_node(start):
     assert report["cycle_ms"]["mean"] == pytest.approx(80.0, abs=2.0)
     # The same 4 s are worth the same: rewards scale with the cycle.
     assert all(e["return"] > 200.0 for e in whole)
+
+
+def _is_in_an_episode(ear) -> bool:
+    """Whether most of an episode still lies ahead: the next reset is far away."""
+    status = ear.newest(EnvStatus)
+    return status is not None and status.phase == EnvStatus.RUNNING and status.step < 50
 
 
 def _updates(run):
