@@ -75,7 +75,6 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("bench", help="measure what things cost")
     commands.add_parser("experiment", help="compare architectures in virtual time")
     commands.add_parser("faults", help="inject faults; see what the arm does")
-    commands.add_parser("fuzz", help="send nonsense to nodes and files; see who minds")
     sim.set_defaults(world="sim")
     robot.set_defaults(world="robot")
     evaluate.set_defaults(world="sim", policy="sac")

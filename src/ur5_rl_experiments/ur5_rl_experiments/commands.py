@@ -18,7 +18,6 @@ MODULES = {  # command: module of this package
     "experiment": "experiment",
     "eval": "eval",
     "faults": "faults.command",
-    "fuzz": "fuzz.command",
 }
 
 
