@@ -38,6 +38,7 @@ class WatchNode(Node):
             round(config.clock_jump_shown_s * NANOSECONDS),
         )
         self._verdict = Verdict()
+        self._reason = ""  # stays as it was first said, for those who tell a change
         self._request_period_ns = round(config.request_period_s * NANOSECONDS)
         self._request_due_ns = 0
         self._requests = self.create_publisher(StopRequest, "stop_request", qos.COMMAND)
@@ -60,22 +61,22 @@ class WatchNode(Node):
         now_ns = time.monotonic_ns()
         before, self._verdict = self._verdict, self._watch.look(now_ns)
         is_news = self._verdict.kinds != before.kinds
-        self._request(before, now_ns)
+        if is_news:
+            self._reason = self._verdict.stop_reason[:MAX_REASON]
+        is_due = self._reason and now_ns >= self._request_due_ns
+        if is_due or (is_news and (self._reason or before.stop_reason)):
+            self._request(now_ns)
         if self._has_jumped(now_ns) or is_news:
             self._diagnostics.publish()
         if is_news:
             self._log_change(before)
 
-    def _request(self, before: Verdict, now_ns: int) -> None:
-        """Ask for a stop at once and again and again; take it back once."""
-        reason, before_reason = self._verdict.stop_reason, before.stop_reason
-        is_change = bool(reason) != bool(before_reason)
-        if is_change or (reason and now_ns >= self._request_due_ns):
-            self._request_due_ns = now_ns + self._request_period_ns
-            msg = StopRequest(session=self._session, steady_ns=now_ns)
-            msg.reason = reason[:MAX_REASON]
-            msg.header.stamp = self.get_clock().now().to_msg()
-            self._requests.publish(msg)
+    def _request(self, now_ns: int) -> None:
+        """Ask for a stop, or take that back where no reason is left."""
+        self._request_due_ns = now_ns + self._request_period_ns
+        msg = StopRequest(session=self._session, steady_ns=now_ns, reason=self._reason)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._requests.publish(msg)
 
     def _has_jumped(self, now_ns: int) -> bool:
         offset_ns = wall_offset_ns()
