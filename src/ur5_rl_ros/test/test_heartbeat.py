@@ -15,23 +15,24 @@ from ur5_rl_ros.process import Stop
 from ur5_rl_ros.testing import node_environment
 
 PROGRAM = """
-import sys, threading, time
+import sys, time
 from rclpy.node import Node
 from ur5_rl_ros.process import run
 
-hangs = sys.argv[1]  # callbacks, loop or nothing: 0.5 s after the start
+HANG_S = 2.0  # by then it has been found
+hangs = sys.argv[1]  # callbacks, loop or nothing: HANG_S after the start
 
 class Plain(Node):
     def __init__(self):
         super().__init__("beating", namespace="left")
         if hangs == "callbacks":
-            self.create_timer(0.5, lambda: time.sleep(60.0))
+            self.create_timer(HANG_S, lambda: time.sleep(60.0))
 
 class Looping(Plain):
     def run(self, stop):
         started_s = time.monotonic()
         while not stop.wait(0.01):
-            if hangs == "loop" and time.monotonic() - started_s > 0.5:
+            if hangs == "loop" and time.monotonic() - started_s > HANG_S:
                 time.sleep(60.0)
 
 class Waiting(Plain):

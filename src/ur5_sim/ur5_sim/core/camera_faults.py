@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from ur5_sim.core.sensor import Pixels
+from target_display.core.drawing import Pixels
 
 KINDS = ("none", "silent", "frozen", "dark", "small", "late", "slow")
 WITH_NUMBER = {"late": (0.0, 2.0), "slow": (0.5, 500.0)}  # [s], [Hz]
