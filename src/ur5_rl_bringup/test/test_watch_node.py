@@ -143,8 +143,8 @@ def test_the_request_is_taken_back_once_when_the_node_is_back(graph, spin_until)
 def test_fault_a_loop_that_stands_still_is_named(graph, spin_until):
     graph.loops = False
     spin_until(lambda: graph.reason)
-    assert graph.requests[0][0] - graph.last_round_s < 0.35 + SLACK_S
-    assert "actor_node: its loop has stood still for 0.3" in graph.reason
+    assert 0.2 < graph.requests[0][0] - graph.last_round_s < 0.35 + SLACK_S
+    assert "actor_node: its loop has stood still for 0." in graph.reason
     graph.loops = True
     spin_until(lambda: graph.reason == "")
 
