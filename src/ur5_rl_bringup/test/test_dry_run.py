@@ -35,6 +35,7 @@ def env(phase=EnvSample.RUNNING, **more):
 def run():
     """Return a dry run in which an episode runs since 10 s."""
     run = DryRun(DryRunConfig(), 0.0)
+    run.on_env(env(), 9.0)
     run.on_env(env(), 10.0)
     run.on_arm(arm(), 10.0)
     run.on_joints(START_POSE_RAD)
@@ -108,7 +109,7 @@ def test_it_lasts_as_long_as_it_should():
         ),
         (
             env(EnvSample.WAITING, waiting_for="image_raw silent"),
-            "env_node: waits for image_raw silent",
+            "env_node: image_raw silent",
         ),
         ("env_node has been silent", "watch_node: env_node has been silent"),
     ],
@@ -154,6 +155,14 @@ def test_a_start_may_take_its_time():
     run.on_arm(arm(ArmState.CONNECTING), 1.0)
     run.on_env(env(EnvSample.WAITING, waiting_for="image_raw"), 1.0)
     assert run.news(9.0) == []
+    run.on_env(env(), 9.0)
+    run.on_env(env(), 9.9)  # and so may the first episode
+    run.on_env(env(EnvSample.WAITING, waiting_for="actor does not answer"), 9.95)
+    run.on_env(env(), 11.0)
+    assert run.news(11.0) == []
+    assert not run.has_passed
+    run.on_env(env(), 12.0)
+    assert run.has_passed
 
 
 def test_fault_a_run_in_which_no_episode_began_has_not_passed():
@@ -167,7 +176,8 @@ def test_fault_a_run_in_which_no_episode_began_has_not_passed():
 
 def test_a_camera_that_looks_elsewhere_is_remarked():
     run = DryRun(DryRunConfig(), 0.0)
-    run.on_env(env(mask_px=0.0), 1.0)
+    for now_s in (1.0, 2.0):
+        run.on_env(env(mask_px=0.0), now_s)
     assert any("has not seen the target" in line for line in run.summary(60.0))
 
 

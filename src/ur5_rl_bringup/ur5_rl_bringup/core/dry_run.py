@@ -16,6 +16,7 @@ from ur5_rl_env.core.task import JOINT_NAMES
 from ur5_rl_env.core.ur_modes import SAFE_MODES, SafetyMode, name_of
 
 AXES = "xyz"
+STARTED_S = 1.0  # of an episode: by then all have found each other
 JOINTS = tuple(name.removesuffix("_joint") for name in JOINT_NAMES)
 
 
@@ -70,7 +71,8 @@ class DryRun:
         self._q: tuple[float, ...] | None = None
         self._stop_reason = ""
         self._heard_s = {"arm_node": now_s, "env_node": now_s}
-        self._has_run = False
+        self._running_since_s: float | None = None
+        self._has_run = False  # an episode has: from then on, what goes wrong counts
         self._limited: set[str] = set()  # since the last line
         self._standing: dict[str, str] = {}  # source: what is wrong with it now
         self._record = DryRunRecord()
@@ -88,7 +90,12 @@ class DryRun:
     def on_env(self, env: Env, now_s: float) -> None:
         """Take what the environment says of itself."""
         self._env, self._heard_s["env_node"] = env, now_s
-        self._has_run |= env.phase == EnvSample.RUNNING
+        if env.phase != EnvSample.RUNNING:
+            self._running_since_s = None
+        elif self._running_since_s is None:
+            self._running_since_s = now_s
+        elif now_s - self._running_since_s >= STARTED_S:
+            self._has_run = True
         if self._has_run:
             self._record.images_hz.add(env.images_hz)
             self._record.mask_px.add(env.mask_px)
@@ -159,7 +166,7 @@ class DryRun:
             yield "watch_node", self._stop_reason
         env, arm = self._env, self._arm
         if self._has_run and env is not None and env.phase == EnvSample.WAITING:
-            yield "env_node", f"waits for {env.waiting_for}"
+            yield "env_node", env.waiting_for
         if arm is None:
             return
         lost = self._has_run and arm.state < ArmState.IDLE
