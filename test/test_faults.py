@@ -1,4 +1,4 @@
-"""The fast subset of the fault matrix, on the real graph: `./ur5rl faults --quick`."""
+"""A part of the fault matrix on the real graph; all of it: `./ur5rl faults`."""
 
 import json
 import subprocess

@@ -33,7 +33,8 @@ def main(root: Path, words: Sequence[str]) -> int:
         for case in cases:
             if lacks := missing(case):
                 raise ValueError(f"{case.fault} needs {', '.join(lacks)}")
-        failed = _inject(Harness(root, folder, arguments.seed), cases, arguments.runs)
+        runs = arguments.runs or (1 if arguments.quick else None)
+        failed = _inject(Harness(root, folder, arguments.seed), cases, runs)
     else:
         failed = 0
     entries = kept_entries(folder)
@@ -71,7 +72,7 @@ def _chosen(arguments: argparse.Namespace) -> list[Case]:
 
 
 def _inject(harness: Harness, cases: Sequence[Case], runs: int | None) -> int:
-    """Return how many faults did not pass each time."""
+    """Inject each so often, None = as the matrix asks; return how many failed once."""
     failed = 0
     for result in harness.run(cases, runs):
         item = result.entry()

@@ -89,6 +89,12 @@ class Ear:
                 return heard
         return None
 
+    def phase_at(self, instant_ns: int) -> int | None:
+        """Return the environment's phase that was newest then; None before the first."""
+        heard = list(self._heard.get(EnvStatus, ()))
+        before = [h.message.phase for h in heard if h.steady_ns <= instant_ns]
+        return before[-1] if before else None
+
     def all_since(self, kind: type, start_ns: int) -> list[Any]:
         """Return all messages of a kind since `start_ns`."""
         heard = list(self._heard.get(kind, ()))

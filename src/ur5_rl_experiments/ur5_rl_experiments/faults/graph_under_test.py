@@ -26,7 +26,6 @@ SIDE_DOOR_PORT = ControllerConfig().side_door_port
 START_S = 90.0
 EPISODE_S = 60.0  # to wait for an episode at most
 POLL_S = 0.004
-FIRST_STEPS = 15  # the status comes twice a second
 WATCH_S = 3.0  # a motion that has not ended by then does not end
 
 
@@ -166,13 +165,24 @@ class GraphUnderTest:
             time.sleep(0.02)
 
     def await_episode(self, since_ns: int, timeout_s: float = EPISODE_S) -> float:
-        """Wait for an episode that began after `since_ns`; return how long after [s]."""
+        """Wait for an episode that begins after `since_ns`; return how long after [s].
+
+        One that still runs then has to end first.
+        """
+        ended_ns = since_ns
+        if self.ear.phase_at(since_ns) == EnvStatus.RUNNING:
+            ended = self.wait(
+                "the end of the episode",
+                lambda: self.ear.first_since(
+                    EnvStatus, since_ns, lambda msg: msg.phase != EnvStatus.RUNNING
+                ),
+                timeout_s,
+            )
+            ended_ns = ended.steady_ns
         heard = self.wait(
             "the next episode",
             lambda: self.ear.first_since(
-                EnvStatus,
-                since_ns,
-                lambda m: m.phase == EnvStatus.RUNNING and m.step < 20,
+                EnvStatus, ended_ns, lambda msg: msg.phase == EnvStatus.RUNNING
             ),
             timeout_s,
         )

@@ -15,12 +15,12 @@ from ur5_rl_experiments.core.fault_outcome import Outcome, entry
 from ur5_rl_experiments.faults.case import Case
 from ur5_rl_experiments.faults.cases import (
     commanders,
-    commands,
     files,
     learner,
     machine,
     robot,
     sensors,
+    velocity_commands,
 )
 from ur5_rl_experiments.faults.freeze_meter import FreezeMeter
 from ur5_rl_experiments.faults.graph_under_test import (
@@ -29,7 +29,7 @@ from ur5_rl_experiments.faults.graph_under_test import (
     graph_under_test,
 )
 
-MODULES = (commanders, robot, learner, commands, machine, sensors, files)
+MODULES = (commanders, robot, learner, velocity_commands, machine, sensors, files)
 MAX_DISTURBED = 3  # runs of one injection that a pause of the machine may spoil
 
 
@@ -137,6 +137,7 @@ class Harness:
 
 def _once(case: Case, where: GraphUnderTest | Path, rng: Random) -> Outcome:
     try:
+        # A graph where the case has a spec, else the root: Case pairs the two.
         return case.run(where, rng)  # type: ignore[arg-type]
     except (FaultError, RunFailedError, OSError, ValueError) as error:
         text = f"{type(error).__name__}: {error}"

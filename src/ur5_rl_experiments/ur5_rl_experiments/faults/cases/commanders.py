@@ -175,6 +175,7 @@ CASES = (
         injection="its Python threads held still, its DDS threads not",
         limit="as F1; named in /diagnostics <= 250 ms",
         run=actor_hangs,
+        is_quick=True,
     ),
     Case(
         fault="F5",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -19,6 +20,7 @@ from sac_learner.core.checkpoint import (
     read_policy,
     replay_dir,
 )
+from sac_learner.core.parameters import decode_policy
 from sac_learner.core.replay_log import ReplayLog
 from sac_learner.core.segment_file import segment_path
 from ur5_rl_experiments.core.fault_outcome import Outcome
@@ -92,7 +94,7 @@ class Canary:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __reduce__(self):  # noqa: ANN204  pickle's protocol
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
         return os.system, (f"touch {self._path}",)
 
 
@@ -106,12 +108,7 @@ def malicious_files(root: Path, rng: Random) -> Outcome:
             path = _checkpoint(Path(folder), rng)
             (path / name).write_bytes(payload)
             _fit_checksums(path)
-            if name == TRAINING:
-                _must_refuse(verdict, name, lambda p=path: read_checkpoint(p))
-            else:
-                from sac_learner.core.parameters import decode_policy  # noqa: PLC0415
-
-                _must_refuse(verdict, name, lambda p=path: decode_policy(read_policy(p)))
+            verdict.true(_is_refused(path), f"a pickle passed for {name}")
         replay = replay_dir(Path(folder))
         replay.mkdir()
         segment_path(replay, 1).write_bytes(payload)
@@ -141,12 +138,14 @@ def _fit_checksums(path: Path) -> None:
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
-def _must_refuse(verdict: Verdict, name: str, read) -> None:  # noqa: ANN001
+def _is_refused(path: Path) -> bool:
+    """Whether a checkpoint is refused, by the learner or by the actor."""
     try:
-        read()
+        read_checkpoint(path)
+        decode_policy(read_policy(path))
     except ValueError:
-        return
-    verdict.true(False, f"a pickle passed for {name}")
+        return True
+    return False
 
 
 def killed_and_resumed(root: Path, rng: Random) -> Outcome:
