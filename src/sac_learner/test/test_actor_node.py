@@ -3,7 +3,6 @@
 import array
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import json
 import signal
@@ -334,19 +333,19 @@ def test_fault_a_wild_action_is_clipped_and_a_non_finite_one_is_zero(
 # Policies from the learner
 
 
-def encoded(seed, version, shape=SHAPE):
+def encoded(seed, version, shape=SHAPE, **label):
     torch.manual_seed(seed)
     network = PolicyNetwork(shape)
     initialise_(network)
-    return encode_policy(parameters_of(network), shape, version)
+    return encode_policy(parameters_of(network), shape, version, **label)
 
 
-def policy_msg(policy, session=0, update_step=0):
+def policy_msg(policy):
     data = array.array("B")
     data.frombytes(policy.data)
     return PolicyParameters(
-        session=session,
-        update_step=update_step,
+        session=policy.session,
+        update_step=policy.update_step,
         version=policy.version,
         architecture=policy.architecture,
         sha256=policy.sha256,
@@ -356,8 +355,7 @@ def policy_msg(policy, session=0, update_step=0):
 
 def signed(policy, data):
     """Replace the data, with a checksum that is right for it."""
-    sha256 = hashlib.sha256(data).hexdigest()
-    return dataclasses.replace(policy, data=data, sha256=sha256)
+    return dataclasses.replace(policy, data=data).sealed()
 
 
 def with_nan(policy, rng):
@@ -404,11 +402,11 @@ def other_architecture(policy, rng):
     fields = json.loads(policy.architecture)
     name = rng.choice(["hidden_size", "channels", "actions", "proprioception"])
     fields[name] += int(rng.choice([-3, -1, 1, 2]))
-    return dataclasses.replace(policy, architecture=json.dumps(fields))
+    return dataclasses.replace(policy, architecture=json.dumps(fields)).sealed()
 
 
 def version_zero(policy, _rng):
-    return dataclasses.replace(policy, version=0)
+    return dataclasses.replace(policy, version=0).sealed()
 
 
 MUTATIONS = (
@@ -601,7 +599,7 @@ def test_fault_a_policy_that_goes_back_is_refused_and_a_new_learner_goes_on_upwa
         return answered(neighbours, spin_until, next(steps)).policy_version
 
     def say(seed, version, **more):
-        neighbours.policies.publish(policy_msg(encoded(seed, version), **more))
+        neighbours.policies.publish(policy_msg(encoded(seed, version, **more)))
 
     say(2, version=5, update_step=50)
     spin_until(lambda: version() == 5)

@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import hashlib
 import json
 import os
 import signal
@@ -40,7 +41,8 @@ TENSORS = {"x": torch.arange(5.0), "generator": torch.arange(3, dtype=torch.uint
 
 @pytest.fixture
 def policy(network):
-    return encode_policy(parameters_of(PolicyNetwork(network)), network, version=12)
+    parameters = parameters_of(PolicyNetwork(network))
+    return encode_policy(parameters, network, version=12, update_step=7)
 
 
 @pytest.fixture
@@ -184,6 +186,59 @@ def test_fault_a_manifest_that_makes_no_sense(write, manifest):
         read_policy(path)
 
 
+@pytest.mark.parametrize("name", ["manifest.json", *FILES])
+@pytest.mark.parametrize("what", ["pipe", "device", "folder", "large"])
+def test_fault_what_is_no_file_of_bounded_size_is_not_read(write, name, what):
+    path = write() / name
+    path.unlink()
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 10**13)
+    for read in (read_checkpoint, read_policy):
+        with pytest.raises(ValueError, match=f"00000007.*{name} must"):
+            read(path.parent)
+
+
+def forge(path, **changes):
+    """Change values of a checkpoint's state; make the checksum fit."""
+    state = json.loads((path / "state.json").read_text()) | changes
+    data = json.dumps(state).encode()
+    (path / "state.json").write_bytes(data)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["sha256"]["state.json"] = hashlib.sha256(data).hexdigest()
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"updates": -1}, "updates must be a whole number in"),
+        ({"env_steps": "many"}, "env_steps must be a whole number in"),
+        ({"next_version": 2**32}, r"next_version .* in \[0, 4294967295\]"),
+        ({"limiter": [1, float("nan")]}, "limiter: tokens must be in"),
+        ({"limiter": 3}, "TypeError"),
+        ({"generator": []}, "generator must be an object"),
+        ({"policy": {"version": True, "architecture": ""}}, "policy: version must be"),
+        ({"policy": {"version": 1, "architecture": 5}}, "architecture must be text"),
+        ({"policy": {}}, "KeyError"),
+        ({"policy": 7}, "TypeError"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_fault_a_forged_state_is_refused_by_file_and_field(write, changes, complaint):
+    path = write()
+    forge(path, **changes)
+    for read in (read_checkpoint, read_policy):
+        with pytest.raises(ValueError, match=f"00000007/state.json.*{complaint}"):
+            read(path)
+
+
 def test_fault_no_checkpoint_at_all(tmp_path):
     with pytest.raises(ValueError, match="none at all"):
         newest_checkpoint(tmp_path)
@@ -204,7 +259,9 @@ import sys, torch
 from pathlib import Path
 from sac_learner.core.checkpoint import RunState, write_checkpoint
 from sac_learner.core.parameters import EncodedPolicy
-policy = EncodedPolicy(1, "{}", "", b"0" * 100_000)
+policy = EncodedPolicy(
+    version=1, update_step=1, architecture="{}", data=b"0" * 100_000
+)
 for updates in range(1, 10**8):
     state = RunState(updates, 0, 1, (0, 0.0), {}, "", {})
     tensors = {"x": torch.full((50_000,), updates)}

@@ -156,10 +156,25 @@ def test_versions_never_repeat_however_often_it_is_killed(config, monkeypatch):
                 learner.save()
         assert versions[0] > newest
         newest = versions[-1]
-    (Path(config.run_dir) / "versions.json").write_text("{")
+    for damage in ("{", "[]", '{"bound": 1e999}', '{"bound": 4294967295}'):
+        (Path(config.run_dir) / "versions.json").write_text(damage)
+        learner = Learner(config)
+        assert [p for p in learner.resume() if "versions.json" in p]
+        assert learner.version >= 2 * 25  # from what the checkpoint knew
+
+
+def test_fault_a_replay_that_ends_before_the_checkpoint_is_told(
+    config, counter_environment
+):
+    """A file cut at the end of a record is whole; the checkpoint knows better."""
     learner = Learner(config)
-    learner.resume()  # from what the checkpoint knew
-    assert learner.version >= 2 * 25
+    with learner:
+        feed(learner, counter_environment().steps(31, episode_length=30), transitions=30)
+        learner.save()
+    (path,) = segment_paths(replay_dir(Path(config.run_dir)))
+    path.unlink()
+    (problem,) = Learner(config).resume()
+    assert "ends at transition 0, the checkpoint was written at 30" in problem
 
 
 def test_time_steps_outlive_a_kill_before_the_first_checkpoint(

@@ -12,8 +12,9 @@ import pytest
 import rclpy
 
 from sac_learner.core.checkpoint import newest_checkpoint
-from sac_learner.core.parameters import EncodedPolicy, decode_policy
+from sac_learner.core.parameters import decode_policy
 from sac_learner.nodes.learner_convert import time_step
+from sac_learner.nodes.policy_loader import encoded_policy
 from ur5_rl_interfaces.msg import (
     LearnerStatus,
     LearnerTurn,
@@ -176,10 +177,7 @@ def test_it_learns_publishes_counts_and_resumes(
     neighbours.spin_until(lambda: neighbours.policies)
     policy = neighbours.policies[-1]
     assert policy.update_step == 31
-    encoded = EncodedPolicy(
-        policy.version, policy.architecture, policy.sha256, policy.data.tobytes()
-    )
-    assert decode_policy(encoded).config.strides == (2, 2, 1, 1)
+    assert decode_policy(encoded_policy(policy)).config.strides == (2, 2, 1, 1)
 
     code, errors, took_s = neighbours.stop(signal.SIGINT)
     assert (code, "Traceback" in errors) == (0, False)

@@ -1,4 +1,3 @@
-import hashlib
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,8 @@ def policy(network):
 
 @pytest.fixture
 def encoded(policy, network):
-    return encode_policy(parameters_of(policy), network, version=3)
+    parameters = parameters_of(policy)
+    return encode_policy(parameters, network, version=3, update_step=70, session=5)
 
 
 BIAS = "actor.layers.0.bias"
@@ -27,8 +27,7 @@ def resealed(encoded, change):
     """Return the policy with changed parameters and a checksum that fits them."""
     tensors = load(encoded.data)
     change(tensors)
-    data = save(tensors)
-    return replace(encoded, data=data, sha256=hashlib.sha256(data).hexdigest())
+    return replace(encoded, data=save(tensors)).sealed()
 
 
 def test_a_policy_survives_the_wire_bit_by_bit(policy, encoded):
@@ -66,9 +65,8 @@ def test_fault_a_torn_policy_is_refused(encoded):
 
 @pytest.mark.parametrize("data", [b"", b"\x80\x04.", b"\xff" * 64])
 def test_fault_bytes_that_are_no_safetensors_are_refused(encoded, data):
-    sealed = replace(encoded, data=data, sha256=hashlib.sha256(data).hexdigest())
     with pytest.raises(ValueError, match="no safetensors data"):
-        decode_policy(sealed)
+        decode_policy(replace(encoded, data=data).sealed())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -98,18 +96,32 @@ def test_fault_other_parameters_than_the_architecture_says(encoded, change, comp
         decode_policy(resealed(encoded, change))
 
 
-@pytest.mark.parametrize("architecture", ["", "{}", "not json", '{"height_px": "x"}'])
+@pytest.mark.parametrize(
+    "change",
+    [{"session": 6}, {"version": 4}, {"update_step": 71}, {"architecture": "{}"}],
+)
+def test_fault_a_changed_label_is_refused(encoded, change):
+    """The actor acts on more than the weights: which policy may follow which."""
+    decode_policy(encoded)
+    with pytest.raises(ValueError, match="checksum of policy"):
+        decode_policy(replace(encoded, **change))
+
+
+@pytest.mark.parametrize(
+    "architecture", ["", "{}", "not json", '{"height_px": "x"}', "[" * 100_000]
+)
 def test_fault_an_architecture_that_makes_no_sense(encoded, architecture):
     with pytest.raises(ValueError, match="architecture of policy 3"):
-        decode_policy(replace(encoded, architecture=architecture))
+        decode_policy(replace(encoded, architecture=architecture).sealed())
 
 
 def test_fault_an_architecture_of_other_sizes(encoded, network):
     other = replace(network, hidden_size=32).to_json()
     with pytest.raises(ValueError, match="shape of actor"):
-        decode_policy(replace(encoded, architecture=other))
+        decode_policy(replace(encoded, architecture=other).sealed())
 
 
-def test_fault_version_zero_is_no_policy(encoded):
-    with pytest.raises(ValueError, match="version must be at least 1"):
-        decode_policy(replace(encoded, version=0))
+@pytest.mark.parametrize("version", [0, 2**32])
+def test_fault_a_version_that_no_message_can_carry(encoded, version):
+    with pytest.raises(ValueError, match="version must be at least 1 and at most"):
+        decode_policy(replace(encoded, version=version).sealed())

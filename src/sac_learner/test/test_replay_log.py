@@ -2,15 +2,17 @@
 
 import errno
 import os
+import re
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from sac_learner.core import replay_log
+from sac_learner.core import replay_log, segment_file
 from sac_learner.core.replay_log import Durable, ReplayLog
 from sac_learner.core.segment_file import (
     HEADER,
+    LoggedStep,
     cut_torn_tail,
     read_steps,
     segment_path,
@@ -163,8 +165,9 @@ def test_fault_a_changed_byte_costs_one_record_and_is_named(
     path.write_bytes(data)
     problems = []
     assert sequences(read(tmp_path, problems)) == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
-    assert len(problems) == 1
-    assert "checksum of the record at" in problems[0] and path.name in problems[0]
+    broken, missing = problems
+    assert "checksum of the record at" in broken and path.name in broken
+    assert "transitions 5 to 9 are missing before it" in missing
 
 
 @pytest.mark.parametrize("junk", [b"\0" * 500, b"x", b"STEP" + b"\xff" * 200])
@@ -185,6 +188,73 @@ def test_fault_what_is_no_record_ends_a_file_but_not_the_log(
     assert "segment_00000001" in problems[0]
 
 
+@pytest.mark.parametrize("what", ["pipe", "device", "large", "empty", "loop"])
+def test_fault_what_is_no_file_of_bounded_size_is_named_and_not_read(
+    counter_environment, log, tmp_path, what
+):
+    fill(log, counter_environment().steps(3))
+    log.flush()
+    path = segment_path(tmp_path, 2)
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    elif what == "loop":
+        path.symlink_to(path)
+    else:
+        path.touch()
+        os.truncate(path, 10**13 if what == "large" else 0)
+    problems = []
+    assert sequences(read(tmp_path, problems)) == [1, 2, 3]
+    assert len(problems) == 1 and path.name in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"frame_count": np.full(5, 2**31, np.uint32)}, "frame_count must be at most 3"),
+        ({"frame_count": np.zeros(4, np.uint32)}, r"frame_count must be .*\(5,\)"),
+        ({"env_steps": np.zeros((5, 2), np.uint64)}, r"env_steps must be uint64"),
+        ({"action": np.zeros(5, np.float32)}, r"action must be float32"),
+        ({"action": np.zeros((5, 5), np.float64)}, r"action must be float32"),
+        ({"stack_ids": np.zeros((5, 2), np.uint64)}, r"stack_ids must be uint64"),
+        ({"frames": np.zeros((1, 3, 2, 2), np.uint8)}, r"frames must be uint8"),
+        ({"frame_ids": np.zeros(1, np.uint64)}, r"frame_ids must be uint64"),
+        ({"reward": np.full(5, np.nan, np.float32)}, "must be finite"),
+        ({"reward": None}, "KeyError.'reward'"),
+    ],
+)
+def test_fault_a_forged_record_is_refused_by_file_and_array(
+    counter_environment, tmp_path, change, complaint, monkeypatch
+):
+    arrays = segment_file._arrays(
+        [LoggedStep(s, 1) for s in counter_environment().steps(5)]
+    )
+    kept = {k: v for k, v in (arrays | change).items() if v is not None}
+    monkeypatch.setattr(segment_file, "_arrays", lambda _: kept)
+    path = segment_path(tmp_path, 1)
+    path.write_bytes(segment_file.pack_record([]))
+    problems = []
+    assert list(read_steps(path, problems)) == []
+    assert re.search(f"segment_00000001.steps: .*{complaint}", problems[0])
+
+
+def test_fault_a_record_of_absurd_length_is_damage_and_nothing_is_cut_off(
+    counter_environment, log, tmp_path
+):
+    """One flipped bit must not make the rest of a file look like a torn write."""
+    fill(log, counter_environment().steps(3))
+    log.flush()
+    path = segment_path(tmp_path, 1)
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1  # of the length: 2^48 more
+    path.write_bytes(data)
+    problems = []
+    assert read(tmp_path, problems) == []
+    assert "no whole record at byte 0" in problems[0]
+    assert path.read_bytes() == data
+
+
 def test_fault_a_deleted_file_costs_its_steps_alone(
     counter_environment, tmp_path, monkeypatch
 ):
@@ -194,7 +264,9 @@ def test_fault_a_deleted_file_costs_its_steps_alone(
         fill(log, environment.steps(5))
         log.flush()
     segment_path(tmp_path, 2).unlink()
-    assert sequences(read(tmp_path)) == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
+    problems = []
+    assert sequences(read(tmp_path, problems)) == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
+    assert "segment_00000003" in problems[0] and "are missing before it" in problems[0]
 
 
 def test_fault_a_step_in_two_files_comes_back_once(counter_environment, log, tmp_path):

@@ -1,7 +1,6 @@
 """The learned policy at work, and the examination that comes before."""
 
 import dataclasses
-import hashlib
 
 import numpy as np
 import pytest
@@ -35,8 +34,9 @@ def encoded(seed=0, shape=SHAPE, version=1):
 
 def with_parameters(parameters, shape=SHAPE):
     """Encode without the sender's own checks, with a checksum that is right."""
-    data = save(parameters)
-    return EncodedPolicy(1, shape.to_json(), hashlib.sha256(data).hexdigest(), data)
+    return EncodedPolicy(
+        version=1, update_step=0, architecture=shape.to_json(), data=save(parameters)
+    ).sealed()
 
 
 def observation(seed=0):

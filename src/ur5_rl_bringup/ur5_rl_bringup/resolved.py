@@ -7,12 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ur5_rl_bringup.graph import Process, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_ros.code_version import commit_at
-from ur5_rl_ros.params import values_for_node
+from ur5_rl_ros.param_files import parameters_by_key, values_for_node
 
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
 
@@ -27,19 +25,12 @@ def check_node_names(options: RunOptions, files: Sequence[Path]) -> None:
     """
     names = node_names(options)
     for path in files:
-        try:
-            document = yaml.safe_load(path.read_text()) or {}
-        except yaml.YAMLError as error:
-            raise ValueError(f"parameter file {path}: {error}") from None
-        if not isinstance(document, dict):
-            raise ValueError(f"parameter file {path} holds no 'node: ros__parameters'")
-        for key in document:
-            if key != "/**" and str(key).split("/")[-1] not in names:
+        for key in parameters_by_key(path):
+            if key != "/**" and key.split("/")[-1] not in names:
                 known = ", ".join(sorted(names))
                 raise ValueError(
                     f"parameter file {path}: no node '{key}'; known: {known}"
                 )
-        values_for_node(path, "")  # checks the form of every entry
 
 
 def parameters_of(process: Process, options: RunOptions) -> dict[str, Any]:

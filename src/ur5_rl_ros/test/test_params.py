@@ -1,6 +1,8 @@
 """Configuration from parameters: what is misspelt or mistyped is refused by name."""
 
+import os
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -146,6 +148,68 @@ def test_an_empty_file_gives_nothing(file, text):
 def test_fault_a_file_that_is_no_parameter_file_is_refused_by_name(file, text):
     path = file(text)
     with pytest.raises(ValueError, match="params.yaml"):
+        values_for_node(path, "arm_node")
+
+
+BOMB = "\n".join(
+    ["a: &a [lol]"]
+    + [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefghi")]
+)
+RATES = "arm_node:\n  ros__parameters:\n    speed_rad_s: "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        "[" * 5000,
+        RATES + "!!timestamp x\n",
+        RATES + "!!int x\n",
+        RATES + "9" * 5000 + "\n",
+        RATES + "&a [*a]\n",
+        "? [1, 2]\n: 3\n",
+        "arm_node: " + "[x]" * 5000,
+    ],
+)
+def test_fault_yaml_that_breaks_its_reader_is_refused_in_one_line(file, text):
+    with pytest.raises(ValueError, match="params.yaml") as caught:
+        values_for_node(file(text), "arm_node")
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("9" * 400, "speed_rad_s is too large for float"),
+        ("'" + "x" * 10_000 + "'", "speed_rad_s must be float, got 'xxx"),
+        ("2026-01-01", "speed_rad_s must be float"),
+        ("{a: {b: c}}", "speed_rad_s must be float"),
+    ],
+)
+def test_fault_an_odd_value_is_refused_in_one_short_line(file, value, complaint):
+    words = ["--params-file", str(file(RATES + value + "\n"))]
+    with pytest.raises(ValueError, match=complaint) as caught:
+        config_from_args(words, "arm_node", Config)
+    assert len(str(caught.value)) < 300
+
+
+def test_fault_parameter_names_that_are_no_text_are_refused():
+    with pytest.raises(ValueError, match="unknown parameter 7, zeta"):
+        config_from_values(Config, {"zeta": 1, 7: 1}, where="arm_node")
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "large"])
+def test_fault_what_is_no_file_of_bounded_size_is_not_read(tmp_path, what):
+    path = tmp_path / "params.yaml"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.touch()
+        os.truncate(path, 10**12)
+    with pytest.raises(ValueError, match="params.yaml.*regular file of at most"):
         values_for_node(path, "arm_node")
 
 

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from sac_learner.core.bounded_file import in_one_line, read_bounded
 from sac_learner.core.durable_file import sync_directory, write_durably
-from sac_learner.core.parameters import EncodedPolicy
+from sac_learner.core.parameters import MAX_VERSION, EncodedPolicy
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -33,6 +34,22 @@ TRAINING = "training.safetensors"
 POLICY = "policy.safetensors"
 STATE = "state.json"
 NAME = re.compile(r"\d+(-\d+)?")
+MAX_BYTES = {  # far above the largest network that a configuration allows
+    MANIFEST: 10_000,
+    STATE: 1_000_000,
+    POLICY: 1_000_000_000,
+    TRAINING: 8_000_000_000,
+}
+# By what JSON of another kind than ours shows itself when it is taken apart.
+UNLIKE_OURS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+MAX_COUNT = 2**53  # what JSON keeps to the unit
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,31 @@ class RunState:
     generator: dict[str, Any]
     commit: str
     config: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        transitions, tokens = self.limiter
+        for name, value, most in (
+            ("updates", self.updates, MAX_COUNT),
+            ("env_steps", self.env_steps, MAX_COUNT),
+            ("next_version", self.next_version, MAX_VERSION),
+            ("limiter: transitions", transitions, MAX_COUNT),
+        ):
+            check_count(name, value, most)
+        if type(tokens) not in (int, float) or not abs(tokens) <= MAX_COUNT:
+            raise ValueError(
+                f"limiter: tokens must be in +-{MAX_COUNT}, got {tokens!r:.40}"
+            )
+        for name, table in (("generator", self.generator), ("config", self.config)):
+            if not isinstance(table, dict):
+                raise ValueError(f"{name} must be an object, got {table!r:.40}")
+
+
+def check_count(name: str, value: object, most: int) -> None:
+    """Raise ValueError unless a value is a whole number from 0 to `most`."""
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(
+            f"{name} must be a whole number in [0, {most}], got {value!r:.40}"
+        )
 
 
 @dataclass(frozen=True)
@@ -104,13 +146,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ValueError: says which file is missing or broken.
     """
     contents = _checked_contents(path)
+    state, _ = _state(path, contents[STATE])
     try:
-        values = json.loads(contents[STATE])
-        del values["policy"]
-        values["limiter"] = tuple(values["limiter"])
-        return Checkpoint(path, RunState(**values), load(contents[TRAINING]))
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise ValueError(f"checkpoint {path}: {type(error).__name__} {error}") from None
+        return Checkpoint(path, state, load(contents[TRAINING]))
+    except (SafetensorError, RuntimeError, *UNLIKE_OURS) as error:
+        words = in_one_line(error)
+        raise ValueError(f"{path / TRAINING} is no safetensors data: {words}") from None
 
 
 def read_policy(path: Path) -> EncodedPolicy:
@@ -122,10 +163,33 @@ def read_policy(path: Path) -> EncodedPolicy:
     if checkpoints_dir(path).is_dir():
         path = newest_checkpoint(path)[0].path
     contents = _checked_contents(path)
-    about = json.loads(contents[STATE])["policy"]
-    data = contents[POLICY]
-    checksum = hashlib.sha256(data).hexdigest()
-    return EncodedPolicy(about["version"], about["architecture"], checksum, data)
+    _, policy = _state(path, contents[STATE])
+    return replace(policy, data=contents[POLICY]).sealed()
+
+
+def _state(path: Path, data: bytes) -> tuple[RunState, EncodedPolicy]:
+    """Return what `STATE` says of a run, and of its policy, which is without data yet.
+
+    Raises:
+        ValueError: a value is missing, or none that a run can have; names file and field.
+    """
+    try:
+        values = json.loads(data)
+        about = values.pop("policy")
+        values["limiter"] = tuple(values["limiter"])
+        state = RunState(**values)
+        check_count("policy: version", about["version"], MAX_VERSION)
+        if not isinstance(about["architecture"], str):
+            raise ValueError("policy: architecture must be text")
+    except UNLIKE_OURS as error:
+        raise ValueError(f"{path / STATE}: {in_one_line(error)}") from None
+    policy = EncodedPolicy(
+        version=about["version"],
+        update_step=state.updates,
+        architecture=about["architecture"],
+        data=b"",
+    )
+    return state, policy
 
 
 def checkpoints_dir(run_dir: Path) -> Path:
@@ -201,17 +265,33 @@ def clear_away(run_dir: Path, newest: Path) -> list[str]:
 
 
 def _checked_contents(path: Path) -> dict[str, bytes]:
-    """Return the files of a checkpoint by name after comparing their checksums."""
+    """Return the files of a checkpoint by name after comparing their checksums.
+
+    Raises:
+        ValueError: one of its files is missing or broken; names it.
+    """
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format is {manifest['format']}, expected {FORMAT}")
-        if manifest["sha256"].keys() != {TRAINING, POLICY, STATE}:
-            raise ValueError(f"it lists {sorted(manifest['sha256'])}")
-        contents = {name: (path / name).read_bytes() for name in manifest["sha256"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        sums = _checksums(path)
+        contents = {name: read_bounded(path / name, MAX_BYTES[name]) for name in sums}
+    except (OSError, ValueError) as error:
         raise ValueError(f"checkpoint {path} is broken: {error}") from None
     for name, data in contents.items():
-        if hashlib.sha256(data).hexdigest() != manifest["sha256"][name]:
+        if hashlib.sha256(data).hexdigest() != sums[name]:
             raise ValueError(f"checkpoint {path} is broken: checksum of {name} is wrong")
     return contents
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    """Return the checksums of a checkpoint by file name."""
+    manifest = path / MANIFEST
+    data = read_bounded(manifest, MAX_BYTES[MANIFEST])
+    try:
+        document = json.loads(data)
+        if document["format"] != FORMAT:
+            raise ValueError(f"format must be {FORMAT}, got {document['format']!r:.40}")
+        sums: dict[str, str] = document["sha256"]
+        if sums.keys() != {TRAINING, POLICY, STATE}:
+            raise ValueError(f"sha256 must name three files, got {sorted(sums)!r:.200}")
+    except UNLIKE_OURS as error:
+        raise ValueError(f"{manifest}: {in_one_line(error)}") from None
+    return sums

@@ -11,7 +11,9 @@ from typing import Self
 import numpy as np
 
 from sac_learner.core.batch import AnyBatch
+from sac_learner.core.bounded_file import in_one_line
 from sac_learner.core.checkpoint import (
+    UNLIKE_OURS,
     RunState,
     checkpoint_paths,
     clear_away,
@@ -45,11 +47,20 @@ class Learner:
         sampler: Takes time steps, gives batches.
     """
 
-    def __init__(self, config: LearnerConfig, commit: str = "unknown") -> None:
-        """Begin a run; `commit` of the code is written into its checkpoints."""
+    def __init__(
+        self, config: LearnerConfig, commit: str = "unknown", session: int = 0
+    ) -> None:
+        """Begin a run.
+
+        Args:
+            config: What to learn, and how.
+            commit: Of the code; it is written into checkpoints.
+            session: Number of this process; policies are sealed with it.
+        """
         self.sac = Sac(config)
         self._config = config
         self._commit = commit
+        self._session = session
         self._run_dir = Path(config.run_dir)
         self._versions = VersionReserve(self._run_dir)
         self._generator = np.random.default_rng(config.seed)
@@ -151,7 +162,13 @@ class Learner:
         """
         parameters, version = parameters_of(self.sac.policy), self._versions.next()
         try:
-            return encode_policy(parameters, self._config.network, version)
+            return encode_policy(
+                parameters,
+                self._config.network,
+                version,
+                update_step=self.sac.updates,
+                session=self._session,
+            )
         except ValueError as error:
             raise DivergedError(f"learning diverged: {error}") from None
 
@@ -217,7 +234,7 @@ class Learner:
         if checkpoint_paths(self._run_dir) or not self.can_resume:
             self._resume_learning(problems)
         else:
-            self._versions.resume(at_least=0)
+            problems += self._versions.resume(at_least=0)
             problems.append(f"no checkpoint under {self._run_dir} yet: new networks")
         if self._config.save_replay:
             self._resume_replay(problems, should_stop)
@@ -226,10 +243,13 @@ class Learner:
     def _resume_learning(self, problems: list[str]) -> None:
         checkpoint, broken = newest_checkpoint(self._run_dir)
         state = checkpoint.state
-        self.sac.load_state(checkpoint.tensors, state.updates)
-        self._versions.resume(at_least=state.next_version)
+        try:
+            self.sac.load_state(checkpoint.tensors, state.updates)
+            self._generator.bit_generator.state = state.generator
+        except UNLIKE_OURS as error:
+            raise ValueError(f"{checkpoint.path}: {in_one_line(error)}") from None
+        problems += self._versions.resume(at_least=state.next_version)
         self._limiter.state = LimiterState(*state.limiter)
-        self._generator.bit_generator.state = state.generator
         self._buffer.transitions_added = state.env_steps
         problems += broken
         try:
@@ -246,7 +266,17 @@ class Learner:
         """
         env_steps = self._buffer.transitions_added
         for step in self._log.read(problems, should_stop):
-            self._buffer.add(step)
+            try:
+                self._buffer.add(step)
+            except ValueError as error:
+                place = replay_dir(self._run_dir)
+                words = in_one_line(error)
+                raise ValueError(f"{place}: step {step.sequence}: {words}") from None
         durable = self._log.durable
+        if durable.env_steps < env_steps:
+            problems.append(
+                f"{replay_dir(self._run_dir)} ends at transition {durable.env_steps}, "
+                f"the checkpoint was written at {env_steps}: time steps are missing"
+            )
         self._buffer.transitions_added = max(env_steps, durable.env_steps)
         self.sampler.go_on_after(self._log.newest, durable)

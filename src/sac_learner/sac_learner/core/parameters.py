@@ -1,8 +1,9 @@
 """Policy parameters on the wire: safetensors bytes that are checked before they act."""
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from safetensors import SafetensorError
@@ -11,22 +12,50 @@ from torch import Tensor
 
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork
 
+MAX_VERSION = 2**32 - 1  # in a message
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class EncodedPolicy:
     """One whole policy as it travels and as it lies on disk.
 
     Attributes:
+        session: Random number of the learner process that sends it; 0 on disk.
         version: Counts up over a run; 0 is no policy.
+        update_step: Gradient updates behind it.
         architecture: `NetworkConfig` as JSON.
-        sha256: Of `data`, hexadecimal.
         data: The parameters as safetensors, fp32.
+        sha256: Of all the others, hexadecimal; "" before `sealed`.
     """
 
+    session: int = 0
     version: int
+    update_step: int
     architecture: str
-    sha256: str
     data: bytes
+    sha256: str = ""
+
+    def sealed(self) -> "EncodedPolicy":
+        """Return it with the checksum that is right for it."""
+        return replace(self, sha256=self._checksum())
+
+    def check_seal(self) -> None:
+        """Refuse a policy of which anything that is acted on has changed on the way.
+
+        Raises:
+            ValueError: its checksum is wrong.
+        """
+        if (checksum := self._checksum()) != self.sha256:
+            raise ValueError(
+                f"checksum of policy {self.version} is {checksum}, "
+                f"expected {self.sha256[:64]}"
+            )
+
+    def _checksum(self) -> str:
+        label = [self.session, self.version, self.update_step, self.architecture]
+        digest = hashlib.sha256(json.dumps(label).encode())  # JSON says where it ends
+        digest.update(self.data)
+        return digest.hexdigest()
 
 
 def parameters_of(policy: PolicyNetwork) -> dict[str, Tensor]:
@@ -38,18 +67,26 @@ def parameters_of(policy: PolicyNetwork) -> dict[str, Tensor]:
 
 
 def encode_policy(
-    parameters: Mapping[str, Tensor], config: NetworkConfig, version: int
+    parameters: Mapping[str, Tensor],
+    config: NetworkConfig,
+    version: int,
+    *,
+    update_step: int = 0,
+    session: int = 0,
 ) -> EncodedPolicy:
-    """Serialise what `parameters_of` returned.
+    """Serialise and seal what `parameters_of` returned.
 
     Raises:
         ValueError: a parameter is not finite.
     """
     check_finite(parameters)
-    data = save(dict(parameters))
     return EncodedPolicy(
-        version, config.to_json(), hashlib.sha256(data).hexdigest(), data
-    )
+        session=session,
+        version=version,
+        update_step=update_step,
+        architecture=config.to_json(),
+        data=save(dict(parameters)),
+    ).sealed()
 
 
 def decode_policy(encoded: EncodedPolicy) -> PolicyNetwork:
@@ -59,17 +96,15 @@ def decode_policy(encoded: EncodedPolicy) -> PolicyNetwork:
         ValueError: says which of version, checksum, architecture, parameter names, shapes
             or values is wrong.
     """
-    if encoded.version < 1:
-        raise ValueError(f"policy version must be at least 1, got {encoded.version}")
-    checksum = hashlib.sha256(encoded.data).hexdigest()
-    if checksum != encoded.sha256:
+    if not 1 <= encoded.version <= MAX_VERSION:
         raise ValueError(
-            f"checksum of policy {encoded.version} is {checksum}, "
-            f"expected {encoded.sha256}"
+            f"policy version must be at least 1 and at most {MAX_VERSION}, "
+            f"got {encoded.version}"
         )
+    encoded.check_seal()
     try:
         config = NetworkConfig.from_json(encoded.architecture)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"architecture of policy {encoded.version}: {error}") from None
     policy = PolicyNetwork(config)
     load_parameters(policy, _tensors(encoded))

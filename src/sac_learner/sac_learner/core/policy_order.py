@@ -10,7 +10,7 @@ class Announced(NamedTuple):
         session: Random number of the learner process that sent it.
         version: Counts up over the whole run.
         update_step: Gradient updates behind it.
-        sha256: Of the contents.
+        sha256: Of these and of the contents.
     """
 
     session: int

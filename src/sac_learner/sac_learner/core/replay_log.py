@@ -58,6 +58,7 @@ class ReplayLog:
         self._directory = directory
         self._capacity = capacity
         self._files: list[tuple[Path, int]] = []  # and env_steps at its end, oldest first
+        self._oldest: int | None = None  # transitions counted by the first step read
         self._descriptor = -1  # of the newest file, if it still grows
         self._length = 0  # bytes of it that are on disk
         # While nothing can be written (a full disk) the newest steps wait, not all.
@@ -75,14 +76,30 @@ class ReplayLog:
             try:
                 if cut := cut_torn_tail(path):
                     problems.append(cut)
-            except OSError as error:
-                problems.append(f"{path}: {error}")
+            except (OSError, ValueError):
+                pass  # `read_steps` says the same
             for logged in read_steps(path, problems):
                 if should_stop():
                     return
+                problem = self._disorder(logged.env_steps)
+                if problem and f"{path}: {problem}" not in problems:
+                    problems.append(f"{path}: {problem}")
                 if self._is_new(logged):
                     yield logged.step
             self._files.append((path, self.durable.env_steps))
+
+    def _disorder(self, env_steps: int) -> str:
+        """Return what is wrong with a step that counts so many transitions, or ""."""
+        if self._oldest is None:
+            self._oldest = env_steps
+        elif env_steps < self._oldest:
+            return (
+                f"holds transitions from before {self._oldest}, which an older file has"
+            )
+        elif env_steps > self.durable.env_steps + 1:
+            first, last = self.durable.env_steps + 1, env_steps - 1
+            return f"transitions {first} to {last} are missing before it"
+        return ""
 
     def _is_new(self, logged: LoggedStep) -> bool:
         """Note a step that was read; a failed write may have left it in two files."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sac_learner.core.actor_config import ActorConfig
+from sac_learner.core.bounded_file import in_one_line
 from sac_learner.core.checkpoint import read_policy
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork
 from sac_learner.core.observation import CHANNELS, Observation
@@ -119,7 +120,11 @@ def make_sac_policy(config: ActorConfig) -> SacPolicy:
     policy = SacPolicy(config.seed, config.deterministic or bool(config.checkpoint))
     if config.checkpoint:
         encoded = read_policy(Path(config.checkpoint))
-        network = admit(encoded, config, None)
+        try:
+            network = admit(encoded, config, None)
+        except ValueError as error:
+            words = in_one_line(error)
+            raise ValueError(f"checkpoint {config.checkpoint}: {words}") from None
         policy.use(network, encoded.version)
     else:
         shape = NetworkConfig(  # of no policy to come: it only has to fit the image

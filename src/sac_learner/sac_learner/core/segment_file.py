@@ -16,12 +16,32 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from sac_learner.core.time_step import TimeStep
+from sac_learner.core.bounded_file import in_one_line, opened
+from sac_learner.core.time_step import COLOURS, STACK_FRAMES, TimeStep
 
 MAGIC = b"STEP"
 HEADER = struct.Struct("<4sQ32s")
 
+MAX_RECORD_BYTES = 2**31  # a record of the largest images holds 1.6 GB
+MAX_BYTES = 2**32  # of a file: it may end with such a record
+
 Arrays = dict[str, NDArray[np.generic]]
+
+COLUMNS: tuple[tuple[str, str, tuple[int | None, ...]], ...] = (
+    ("env_steps", "u8", ()),  # name, type and shape of what a record holds of each step
+    ("run_id", "u8", ()),
+    ("sequence", "u8", ()),
+    ("episode", "u4", ()),
+    ("step", "u4", ()),
+    ("is_first", "?", ()),
+    ("is_last", "?", ()),
+    ("is_terminal", "?", ()),
+    ("action", "f4", (None,)),
+    ("reward", "f4", ()),
+    ("stack_ids", "u8", (STACK_FRAMES,)),
+    ("frame_count", "u4", ()),
+    ("proprioception", "f4", (None,)),
+)
 
 
 class LoggedStep(NamedTuple):
@@ -60,22 +80,28 @@ def read_steps(path: Path, problems: list[str]) -> Iterator[LoggedStep]:
             if hashlib.sha256(payload).digest() != digest:
                 problems.append(f"{path}: checksum of the record at {offset} is wrong")
             else:
-                yield from _logged(load(payload))
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        problems.append(f"{path}: {error}")
+                yield from _logged(_checked(load(payload)))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        problems.append(_naming(path, error))
+
+
+def _naming(path: Path, error: Exception) -> str:
+    text = in_one_line(error)
+    return text if str(path) in text else f"{path}: {text}"
 
 
 def cut_torn_tail(path: Path) -> str:
     """Cut off a record whose writer was killed; return what was cut off, or "".
 
     Raises:
-        OSError: the file cannot be changed.
+        OSError, ValueError: the file cannot be read or changed.
     """
-    end, size = 0, path.stat().st_size
-    with open(path, "rb") as file:
+    end = 0
+    with opened(path, MAX_BYTES) as file:
+        size = os.fstat(file.fileno()).st_size
         while len(header := file.read(HEADER.size)) == HEADER.size:
             magic, length, _ = HEADER.unpack(header)
-            if magic != MAGIC:
+            if magic != MAGIC or length > MAX_RECORD_BYTES:
                 return ""  # no torn tail but damage: `read_steps` tells
             if end + HEADER.size + length > size:
                 break
@@ -88,16 +114,23 @@ def cut_torn_tail(path: Path) -> str:
 
 
 def _records(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
-    """Return offset, digest and payload of each record."""
-    with open(path, "rb") as file:
+    """Return offset, digest and payload of each record.
+
+    Raises:
+        OSError, ValueError: the file cannot be read, is empty, or none of whole records.
+    """
+    with opened(path, MAX_BYTES) as file:
         while True:
             offset = file.tell()
             header = file.read(HEADER.size)
             if not header:
+                if offset == 0:
+                    raise ValueError(f"{path} is empty")
                 return
             magic, length, digest = HEADER.unpack(header.ljust(HEADER.size, b"\0"))
             left = os.fstat(file.fileno()).st_size - file.tell()
-            if len(header) < HEADER.size or magic != MAGIC or length > left:
+            is_whole = len(header) == HEADER.size and length <= left
+            if not is_whole or magic != MAGIC or length > MAX_RECORD_BYTES:
                 raise ValueError(f"no whole record at byte {offset}")
             yield offset, digest, file.read(length)
 
@@ -121,6 +154,41 @@ def _arrays(logged: Sequence[LoggedStep]) -> Arrays:
         "frames": np.concatenate([step.frames for step in steps]),
         "proprioception": np.stack([step.proprioception for step in steps]),
     }
+
+
+def _checked(arrays: Arrays) -> Arrays:
+    """Return the arrays of a record if they fit each other.
+
+    Raises:
+        KeyError: one is missing.
+        ValueError: names the array, its type and shape, and what they must be.
+    """
+    n, counts = len(arrays["env_steps"]), arrays["frame_count"]
+    for name, kind, shape in COLUMNS:
+        _check(name, arrays[name], kind, (n, *shape))
+    most = STACK_FRAMES * n
+    if int(counts.max(initial=0)) > STACK_FRAMES or int(counts.sum()) > most:
+        raise ValueError(
+            f"frame_count must be at most {STACK_FRAMES}, got {counts.max()}"
+        )
+    frames = int(counts.sum())
+    _check("frame_ids", arrays["frame_ids"], "u8", (frames,))
+    _check("frames", arrays["frames"], "u1", (frames, COLOURS, None, None))
+    return arrays
+
+
+def _check(
+    name: str, array: NDArray[np.generic], kind: str, shape: Sequence[int | None]
+) -> None:
+    """Raise ValueError unless an array has that type and shape; None is any size."""
+    fits = len(shape) == array.ndim and all(
+        wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
+    )
+    if array.dtype != np.dtype(kind) or not fits:
+        raise ValueError(
+            f"{name} must be {np.dtype(kind)} of shape {tuple(shape)}, "
+            f"got {array.dtype} {array.shape}"
+        )
 
 
 def _logged(arrays: Arrays) -> Iterator[LoggedStep]:

@@ -4,8 +4,11 @@ import contextlib
 import json
 from pathlib import Path
 
+from sac_learner.core.bounded_file import in_one_line, read_bounded
 from sac_learner.core.durable_file import write_durably
+from sac_learner.core.parameters import MAX_VERSION
 
+MAX_BYTES = 1000
 BLOCK = 1000  # versions reserved at once: at two policies per second, 8 minutes
 
 
@@ -26,11 +29,30 @@ class VersionReserve:
         self.bound = 0
         self._path = run_dir / "versions.json"
 
-    def resume(self, at_least: int) -> None:
-        """Go on above the bound on disk, and above `at_least`."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            at_least = max(at_least, int(json.loads(self._path.read_bytes())["bound"]))
+    def resume(self, at_least: int) -> list[str]:
+        """Go on above the bound on disk, and above `at_least`; return what was wrong."""
+        problems = []
+        try:
+            at_least = max(at_least, self._bound_on_disk())
+        except FileNotFoundError:
+            pass  # no policy was ever published
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
         self.newest = self.bound = at_least
+        return problems
+
+    def _bound_on_disk(self) -> int:
+        try:
+            document = json.loads(read_bounded(self._path, MAX_BYTES))
+            bound = document["bound"]
+        except (KeyError, TypeError, RecursionError, ValueError) as error:
+            raise ValueError(f"{self._path}: {in_one_line(error)}") from None
+        if type(bound) is not int or not 0 <= bound <= MAX_VERSION - BLOCK:
+            raise ValueError(
+                f"{self._path}: bound must be a whole number in "
+                f"[0, {MAX_VERSION - BLOCK}], got {bound!r:.40}"
+            )
+        return bound
 
     def next(self) -> int:
         """Return a version that was never given."""

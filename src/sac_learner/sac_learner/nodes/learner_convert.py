@@ -38,14 +38,12 @@ def time_step(message: Transition) -> TimeStep:
     )
 
 
-def policy_message(
-    policy: EncodedPolicy, *, session: int, update_step: int, env_steps: int
-) -> PolicyParameters:
+def policy_message(policy: EncodedPolicy, env_steps: int) -> PolicyParameters:
     """Return the message that carries a policy; the sender stamps it."""
     return PolicyParameters(
-        session=session,
+        session=policy.session,
         version=policy.version,
-        update_step=update_step,
+        update_step=policy.update_step,
         env_steps=env_steps,
         architecture=policy.architecture,
         sha256=policy.sha256,

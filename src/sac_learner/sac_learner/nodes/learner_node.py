@@ -46,9 +46,9 @@ class LearnerNode(Node):
         if config.threads:
             torch.set_num_threads(config.threads)
         self._lock = RunLock(Path(config.run_dir))
-        self._learner = Learner(config, commit_at(Path(__file__).parent))
-        self._session = secrets.randbits(63)
-        self._acks = Acks(self, self._session)
+        session = secrets.randbits(63)
+        self._learner = Learner(config, commit_at(Path(__file__).parent), session)
+        self._acks = Acks(self, session)
         self._malformed = 0
         self._disk_problem = ""
         self._turns = Turns(self) if config.is_sequential else None
@@ -161,12 +161,7 @@ class LearnerNode(Node):
         learner = self._learner
         if not learner.has_policy:
             return
-        self._policy = policy_message(
-            learner.next_policy(),
-            session=self._session,
-            update_step=learner.sac.updates,
-            env_steps=learner.sampler.env_steps,
-        )
+        self._policy = policy_message(learner.next_policy(), learner.sampler.env_steps)
         self._updates_published = learner.sac.updates
         self._tell_policy()
 

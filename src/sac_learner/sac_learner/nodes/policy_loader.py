@@ -96,13 +96,15 @@ class PolicyLoader:
             self._error = error
 
     def _examine(self, msg: PolicyParameters) -> None:
+        encoded = encoded_policy(msg)
         announced = Announced(msg.session, msg.version, msg.update_step, msg.sha256)
-        if self._order.is_confirmed_by(announced):
-            self._hear_good()
-            return
         try:
+            if self._order.is_confirmed_by(announced):
+                encoded.check_seal()
+                self._hear_good()
+                return
             self._order.check(announced)
-            network = self._admit(msg)
+            network = admit(encoded, self._config, self._probe)
         except Exception as error:  # noqa: BLE001  bytes from outside break anything
             self.refusal = f"policy {msg.version}: {error}"[:MAX_WORDS]
             self.refused += 1
@@ -116,7 +118,14 @@ class PolicyLoader:
         self.refusal = ""
         self.heard_ns = time.monotonic_ns()
 
-    def _admit(self, msg: PolicyParameters) -> PolicyNetwork:
-        data = msg.data.tobytes()
-        encoded = EncodedPolicy(msg.version, msg.architecture, msg.sha256, data)
-        return admit(encoded, self._config, self._probe)
+
+def encoded_policy(msg: PolicyParameters) -> EncodedPolicy:
+    """Return the policy of a message, unchecked."""
+    return EncodedPolicy(
+        session=msg.session,
+        version=msg.version,
+        update_step=msg.update_step,
+        architecture=msg.architecture,
+        data=msg.data.tobytes(),
+        sha256=msg.sha256,
+    )

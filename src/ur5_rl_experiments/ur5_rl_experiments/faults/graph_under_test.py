@@ -19,7 +19,7 @@ from ur5_rl_experiments.bench.graph_run import GraphRun, graph_run
 from ur5_rl_experiments.core.motion_record import MotionRecord
 from ur5_rl_experiments.faults.ear import Ear, listening
 from ur5_rl_experiments.faults.pose_recorder import PoseRecorder
-from ur5_rl_interfaces.msg import EnvStatus
+from ur5_rl_interfaces.msg import EnvStatus, LearnerStatus
 from ur5_sim.core.config import ControllerConfig
 
 SIDE_DOOR_PORT = ControllerConfig().side_door_port
@@ -145,6 +145,11 @@ class GraphUnderTest:
         status = self.ear.newest(EnvStatus)
         is_on = status is not None and status.phase == EnvStatus.RUNNING
         return bool(is_on and status.step >= min_step)
+
+    def updates(self) -> int:
+        """Return how many updates the learner has made, as it says."""
+        status = self.ear.newest(LearnerStatus)
+        return int(status.updates) if status is not None else 0
 
     def await_motion(self, speed_rad_s: float = 0.4) -> None:
         """Wait until an episode runs and its arm moves fast."""

@@ -22,6 +22,7 @@ STOP_LIMIT_MS = 300.0
 NAMED_LIMIT_MS = 250.0
 PAUSE_S = 5.0
 HANG_S = 1.0
+LEARNS_S = 120.0  # until the first update at most
 LEAVE_LIMIT_S = 5.0
 LATER_MOTION_NS = 50_000_000  # a command that was queued would be followed by then
 
@@ -120,6 +121,7 @@ def run_is_stopped(root: Path, rng: Random) -> Outcome:
     number = rng.choice([signal.SIGINT, signal.SIGTERM])
     verdict = Verdict()
     with graph_under_test(root, spec) as graph:
+        graph.wait("a learner that learns", graph.updates, LEARNS_S)
         graph.await_motion(0.2)
         children = psutil.Process(graph.run.child.pid).children(recursive=True)
         fault_ns = time.monotonic_ns()

@@ -1,6 +1,5 @@
 """The learner dies, pauses or speaks nonsense; its disk is full."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
+from sac_learner.nodes.policy_loader import encoded_policy
 from ur5_rl_experiments.core.fault_outcome import Outcome
 from ur5_rl_experiments.faults.case import Case, Verdict
 from ur5_rl_experiments.faults.graph_under_test import GraphSpec, GraphUnderTest
@@ -142,10 +142,8 @@ def mutated_policies(graph: GraphUnderTest, rng: Random) -> Outcome:
             tensors[name] = torch.cat([tensors[name], tensors[name]])
             data = bytearray(save(tensors))
         if kind in (2, 3):
-            msg = _disguised(original, index, bytes(data))
-            if kind == 3:
-                msg.architecture = msg.architecture[: rng.randrange(20)]
-            return msg
+            cut = rng.randrange(20) if kind == 3 else None
+            return _disguised(original, index, bytes(data), cut)
         msg = _disguised(original, index, bytes(data))
         msg.sha256 = original.sha256 if kind < 2 else "0" * 64
         return msg
@@ -153,17 +151,20 @@ def mutated_policies(graph: GraphUnderTest, rng: Random) -> Outcome:
     return _false_policies(graph, MUTATIONS, mutate)
 
 
-def _disguised(original: PolicyParameters, index: int, data: bytes) -> PolicyParameters:
-    """Return a message that claims to be newer than all of the learner's."""
-    return PolicyParameters(
+def _disguised(
+    original: PolicyParameters, index: int, data: bytes, cut: int | None = None
+) -> PolicyParameters:
+    """Return a message that claims to be newer than all the learner's; sealed."""
+    msg = PolicyParameters(
         session=original.session,
         version=FALSE_VERSION + index,
         update_step=original.update_step + index,
         env_steps=original.env_steps,
-        architecture=original.architecture,
-        sha256=hashlib.sha256(data).hexdigest(),
+        architecture=original.architecture[:cut],
         data=bytes_of(np.frombuffer(data, np.uint8)),
     )
+    msg.sha256 = encoded_policy(msg).sealed().sha256
+    return msg
 
 
 def _false_policies(
