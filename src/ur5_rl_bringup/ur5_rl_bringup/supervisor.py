@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ur5_rl_bringup.child_log import ChildLog
 from ur5_rl_bringup.graph import OnExit, Process
 from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_OK
 
@@ -119,10 +120,10 @@ class Supervisor:
         """Copy a child's lines to its log, and to the console what a person needs."""
         assert child.running is not None and child.running.stdout is not None  # noqa: PT018
         is_face = child.process.on_exit is OnExit.SHUTDOWN
-        with open(child.log_path, "ab") as log:
+        with ChildLog(child.log_path) as log:
             while line := await _line(child.running.stdout):
-                log.write(line)
-                log.flush()
+                if complaint := log.write(line):
+                    print(f"[{child.process.name}] {complaint}", flush=True)
                 text = line.decode(errors="replace").rstrip("\n")
                 if self._verbose or not text.startswith(QUIET_PREFIXES):
                     print(text if is_face else f"[{child.process.name}] {text}")
