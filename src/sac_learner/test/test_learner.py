@@ -307,7 +307,8 @@ def test_fault_a_broken_segment_is_named_and_the_rest_is_used(
     first = segment_path(replay_dir(learner._run_dir), 1)
     first.write_bytes(first.read_bytes()[:-1] + b"x")
     again = Learner(config)
-    (problem,) = again.resume()
+    problem, older_are_missing = again.resume()
+    assert "begins at transition" in older_are_missing
     assert "segment_00000001" in problem and "checksum" in problem
     assert 30 <= again.sampler.buffer_size < 60
     assert again.sampler.env_steps == 60  # the counter goes on all the same

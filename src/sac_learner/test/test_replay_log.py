@@ -269,6 +269,27 @@ def test_fault_a_deleted_file_costs_its_steps_alone(
     assert "segment_00000003" in problems[0] and "are missing before it" in problems[0]
 
 
+def test_fault_files_that_were_deleted_at_the_front_or_renamed_are_told(
+    counter_environment, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(replay_log, "SEGMENT_BYTES", 1)
+    environment, log = counter_environment(), ReplayLog(tmp_path, capacity=1000)
+    for _ in range(3):
+        fill(log, environment.steps(5))
+        log.flush()
+    first, second, _ = segment_paths(tmp_path)
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    problems = []
+    assert sequences(read(tmp_path, problems)) == [6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
+    assert f"{second}: holds transitions from before 5" in problems[0]
+    second.unlink()
+    problems = []
+    read(tmp_path, problems)
+    assert "begins at transition 5, of a capacity of 1000" in problems[0]
+
+
 def test_fault_a_step_in_two_files_comes_back_once(counter_environment, log, tmp_path):
     """An error of fsync leaves open whether the data arrived: it is written again."""
     environment = counter_environment()
@@ -311,7 +332,9 @@ def test_fault_while_the_disk_is_full_the_newest_steps_wait(
         log.flush()
     blocked.unlink()
     log.flush()
-    assert sequences(read(blocked)) == sequences(steps[-20:])
+    problems = []
+    assert sequences(read(blocked, problems)) == sequences(steps[-20:])
+    assert "begins at transition" in problems[0]  # to a reader who holds more
 
 
 def test_fault_a_file_that_cannot_be_read_is_named(log, tmp_path, counter_environment):

@@ -28,7 +28,7 @@ from ur5_rl_bringup.supervisor import Child, Supervisor
 
 EXIT_USAGE = 2
 ARCHITECTURE_HELP = "who waits for whom while it learns; default async_2"
-EXPERIMENT_COMMANDS = ("bench", "experiment", "eval", "faults")
+EXPERIMENT_COMMANDS = ("bench", "experiment", "eval", "faults", "fuzz")
 REAL_TIME = "--real-time"  # eval through the whole graph
 SUFFIXES = {"eval": "_eval", "dry-run": "_dry_run"}  # of run folders
 # Of what some commands do not ask for.
@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("bench", help="measure what things cost")
     commands.add_parser("experiment", help="compare architectures in virtual time")
     commands.add_parser("faults", help="inject faults; see what the arm does")
+    commands.add_parser("fuzz", help="mutated messages and files: who breaks?")
     sim.set_defaults(world="sim")
     robot.set_defaults(world="robot")
     evaluate.set_defaults(world="sim", policy="sac")

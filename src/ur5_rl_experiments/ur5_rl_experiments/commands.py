@@ -18,6 +18,7 @@ MODULES = {  # command: module of this package
     "experiment": "experiment",
     "eval": "eval",
     "faults": "faults.command",
+    "fuzz": "fuzz.command",
 }
 
 

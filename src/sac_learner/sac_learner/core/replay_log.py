@@ -87,6 +87,16 @@ class ReplayLog:
                 if self._is_new(logged):
                     yield logged.step
             self._files.append((path, self.durable.env_steps))
+        if (oldest := self._oldest or 0) > self._first_kept:
+            problems.append(
+                f"{self._directory} begins at transition {oldest}, "
+                f"of a capacity of {self._capacity}: older ones are missing"
+            )
+
+    @property
+    def _first_kept(self) -> int:
+        """Newest transition that the oldest file on disk may begin with."""
+        return max(1, self.durable.env_steps - self._capacity)
 
     def _disorder(self, env_steps: int) -> str:
         """Return what is wrong with a step that counts so many transitions, or ""."""

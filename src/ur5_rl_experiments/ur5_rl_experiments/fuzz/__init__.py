@@ -1,0 +1,1 @@
+"""Mutated messages into running nodes, mutated files into their readers."""
