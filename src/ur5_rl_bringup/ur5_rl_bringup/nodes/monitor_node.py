@@ -46,7 +46,7 @@ class MonitorNode(Node):
         self._config = load_config(self, MonitorConfig)
         self._config.events_dir.mkdir(parents=True, exist_ok=True)
         self._inbox: queue.Queue[Sample] = queue.Queue(INBOX_SAMPLES)
-        self._dropped = 0
+        self._dropped = self._refused = 0
         self._film_due_s = 0.0
         self._picture_wanted = False  # set by a service or a signal: no lock in it
         self._picture_saved = threading.Condition()
@@ -74,6 +74,7 @@ class MonitorNode(Node):
             try:
                 self._inbox.put_nowait(to_sample(msg))
             except ValueError as error:
+                self._refused += 1
                 self.get_logger().warning(str(error), throttle_duration_sec=1.0)
             except queue.Full:
                 self._dropped += 1
@@ -107,6 +108,7 @@ class MonitorNode(Node):
             "episodes": record.num_episodes if record else 0,
             "env_steps": record.env_steps if record else 0,
             "samples_dropped": self._dropped,
+            "messages_refused": self._refused,
         }
         return (WARN if self._dropped else OK), "counting the run", values
 
