@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ur5_rl_bringup.core.watch import Beat, Silence, Watch
+from ur5_rl_bringup.core.watch import MAX_NAME, MAX_NODES, Beat, Silence, Watch
 from ur5_rl_bringup.core.watch_config import WatchConfig
 
 MS = 1_000_000
@@ -241,3 +241,18 @@ def test_beats_that_come_often_enough_never_stop_the_arm(gaps_ms, pauses, pause_
             graph.now_ms += pause_ms
         assert graph.run(graph.now_ms + gap_ms) == []
         assert graph.verdict.text == ""
+
+
+def test_fault_names_without_end_or_number_are_refused_and_the_nodes_stay_watched():
+    watch = Watch(CONFIG, 0)
+
+    def beat(name):
+        watch.on_beat(Beat(node=name, session=1, steady_ns=0, loop_steady_ns=0), 0)
+
+    beat("x" * (MAX_NAME + 1))
+    for number in range(MAX_NODES + 10):
+        beat(f"nobody_{number}")
+    beat("env_node")  # expected: there is always room for it
+    assert watch.refused == 11
+    assert len(watch.states()) == MAX_NODES + len(CONFIG.nodes)
+    assert watch.states()["env_node"] == "starts"

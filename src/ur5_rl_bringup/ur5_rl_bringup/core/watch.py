@@ -74,6 +74,10 @@ class Verdict:
         return frozenset((fault.node, fault.silence) for fault in self.faults)
 
 
+MAX_NAME = 100  # characters of a node's name
+MAX_NODES = 64  # several times as many as a graph has
+
+
 @dataclass(kw_only=True)
 class _Session:
     """One process of a node, from its first beat on. Times as in `Watch._time_ns`."""
@@ -107,7 +111,11 @@ class _Session:
 
 
 class Watch:
-    """Knows of each node when it last beat. Owned by one thread."""
+    """Knows of each node when it last beat. Owned by one thread.
+
+    Attributes:
+        refused: Beats that would have made it grow without bound.
+    """
 
     def __init__(self, config: WatchConfig, now_ns: int) -> None:
         self._config = config
@@ -116,6 +124,7 @@ class Watch:
         self._longest_step_ns = _ns(LONGEST_STEP_TICKS * config.tick_period_s)
         self._settle_ns = _ns(config.settle_s)
         self._sessions: dict[str, _Session] = {}
+        self.refused = 0
 
     def on_beat(self, beat: Beat, now_ns: int) -> None:
         """Take a beat that arrived at `now_ns` [ns]."""
@@ -123,6 +132,10 @@ class Watch:
         session = self._sessions.get(beat.node)
         if session is not None and session.beat.session == beat.session:
             session.take(beat, time_ns, self._settle_ns)
+            return
+        is_new = session is None and beat.node not in self._config.nodes
+        if len(beat.node) > MAX_NAME or (is_new and len(self._sessions) >= MAX_NODES):
+            self.refused += 1
             return
         self._sessions[beat.node] = _Session(
             beat=beat,

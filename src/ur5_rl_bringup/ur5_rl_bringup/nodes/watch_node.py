@@ -97,7 +97,11 @@ class WatchNode(Node):
     def _report(self) -> Report:
         verdict, jump = self._verdict, self._wall_clock.text(time.monotonic_ns())
         text = "; ".join(part for part in (verdict.text, jump) if part)
-        values = {**self._watch.states(), "wall_clock_jumps": self._wall_clock.jumps}
+        values: dict[str, object] = {
+            **self._watch.states(),
+            "wall_clock_jumps": self._wall_clock.jumps,
+            "beats_refused": self._watch.refused,
+        }
         if verdict.stop_reason:
             return ERROR, text, values
         return (WARN, text, values) if text else (OK, "all are alive", values)

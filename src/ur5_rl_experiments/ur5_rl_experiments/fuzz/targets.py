@@ -147,6 +147,6 @@ NODES = (
     ),
     NodeUnderTest(
         "ur5_rl_bringup.nodes.watch_node",
-        (Target("heartbeat", ours.Heartbeat, qos.HEARTBEAT, (), renews=True),),
+        (Target("heartbeat", ours.Heartbeat, qos.HEARTBEAT, ("beats_refused",), renews=True),),
     ),
 )  # fmt: skip
