@@ -14,9 +14,8 @@ def main(root: Path, words: Sequence[str]) -> int:
     """Run what the first word names, or both; return the exit code."""
     if words[:1] in (["--help"], ["-h"]):
         rows = (f"  {name:8} {text}" for name, text in WHAT.items())
-        print(
-            "usage: ur5rl fuzz [NAME] [--number N] [--report FILE.json]", *rows, sep="\n"
-        )
+        usage = "usage: ur5rl fuzz, or ur5rl fuzz NAME [--number N] [--report FILE.json]"
+        print(usage, *rows, sep="\n")
         return 0
     if words and words[0] in WHAT:
         return _run(words[0], root, words[1:])

@@ -153,6 +153,10 @@ class Neighbours(Node):
             lambda: self.publish("episode_summary", self.seeds.make("episode_summary")),
         )
 
+    def _camera_node_reacts(self, _topic: str) -> bool:
+        """Whether it still reports; it waits for a screen and a robot's pose."""
+        return "frames_hz" in self.fresh_values()
+
     def _watch_node_reacts(self, topic: str) -> bool:
         self.seeds.new_run()
         return self.wait_until(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork
 from sac_learner.core.parameters import encode_policy, parameters_of
@@ -74,7 +75,8 @@ class Seeds:
         self._number += 1
         msg = getattr(self, f"_{topic}")()
         sec, nanosec = divmod(time.time_ns(), NANOSECONDS)
-        msg.header.stamp = Time(sec=sec, nanosec=nanosec)
+        if hasattr(msg, "header"):
+            msg.header.stamp = Time(sec=sec, nanosec=nanosec)
         return msg
 
     def note_sent(self, msg: Any) -> None:
@@ -115,6 +117,9 @@ class Seeds:
     def _learner_turn(self) -> ours.LearnerTurn:
         known = self.known
         return ours.LearnerTurn(run_id=known.run_id, sequence=known.sequence)
+
+    def _camera_fault(self) -> String:
+        return String(data="none")
 
     def _observation(self) -> ours.Observation:
         number = self._next()

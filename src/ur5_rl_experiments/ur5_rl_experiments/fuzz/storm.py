@@ -63,7 +63,10 @@ class Account:
 
     @property
     def accepted(self) -> int:
-        """Delivered ones that were neither undecodable nor refused: every value fits."""
+        """Delivered ones that were neither undecodable nor refused.
+
+        Every value that is used fits, or the node has no use for the message.
+        """
         return self.delivered - self.undecodable - self.refused
 
     def as_dict(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
 
 from ur5_rl_experiments.bench.numbered_steps import HEIGHT, WIDTH
 from ur5_rl_experiments.bench.resume import SETTINGS as SMALL_LEARNER
@@ -135,6 +136,11 @@ NODES = (
         {**SMALL_LEARNER, "run_dir": "{folder}"},
     ),
     NodeUnderTest(
+        "ur5_sim.nodes.camera_node",
+        (Target("camera_fault", String, qos.COMMAND),),
+        {**IMAGES, "screen_file": "{folder}", "pose_file": "{folder}"},
+    ),
+    NodeUnderTest(
         "ur5_rl_bringup.nodes.monitor_node",
         (
             Target("episode_summary", ours.EpisodeSummary, qos.STATUS),
@@ -147,6 +153,11 @@ NODES = (
     ),
     NodeUnderTest(
         "ur5_rl_bringup.nodes.watch_node",
-        (Target("heartbeat", ours.Heartbeat, qos.HEARTBEAT, ("beats_refused",), renews=True),),
+        (
+            Target(
+                "heartbeat", ours.Heartbeat, qos.HEARTBEAT, ("beats_refused",),
+                renews=True,
+            ),
+        ),
     ),
 )  # fmt: skip

@@ -29,6 +29,7 @@ from ur5_sim.nodes.feed import Feed, is_pose, is_screen
 
 FRAME_ID = "camera_optical_frame"
 POLL_S = 0.02
+MAX_WORDS = 300  # characters of a refusal
 # The controller tells the pose every 8 ms; between two of them the joints move on.
 MAX_EXTRAPOLATION_S = 0.02
 
@@ -56,7 +57,7 @@ class CameraNode(Node):
         self._waiting_for = ""
         self._in_transit: deque[Exposure] = deque()
         self._latency_ns = round(config.latency_s * NANOSECONDS)
-        self._published = self._dropped = self._skipped = 0
+        self._published = self._dropped = self._skipped = self._refused = 0
         self._reported_ns, self._reported = time.monotonic_ns(), 0
         self._images = self.create_publisher(Image, "image_raw", qos.SENSOR)
         self.create_subscription(String, "camera_fault", self._on_fault, qos.COMMAND)
@@ -67,7 +68,9 @@ class CameraNode(Node):
             self._fault.command(msg.data)
             self.get_logger().info(f"camera fault: {msg.data}")
         except ValueError as error:
-            self.get_logger().warning(str(error))
+            self._refused += 1
+            words = str(error)[:MAX_WORDS]
+            self.get_logger().warning(words, throttle_duration_sec=1.0)
 
     def run(self, stop: Stop) -> None:
         """Expose and publish at the camera's rate until `stop` is raised."""
@@ -143,6 +146,7 @@ class CameraNode(Node):
             "deadlines_skipped": self._skipped,
             "screen_age_ms": round(self._screen.age_s(now_ns) * 1e3, 1),
             "pose_age_ms": round(self._pose.age_s(now_ns) * 1e3, 1),
+            "messages_refused": self._refused,
             "writers_replaced": self._screen.reopened + self._pose.reopened,
         }
         if self._waiting_for:
