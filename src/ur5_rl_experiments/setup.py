@@ -10,11 +10,12 @@ setup(
     maintainer_email="maintainers@ur5rl.invalid",
     license="Apache-2.0",
     packages=find_packages(exclude=["test"]),
+    package_data={f"{NAME}.faults": ["*.c"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
     ],
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},
-    zip_safe=True,
+    zip_safe=False,
 )

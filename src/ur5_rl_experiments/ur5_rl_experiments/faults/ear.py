@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 
 from ur5_rl_bringup.graph import environment
 from ur5_rl_interfaces.msg import (
@@ -43,6 +45,7 @@ class Ear:
         self._heard: dict[type, deque[Heard]] = {}
         self._newest: dict[type, Heard] = {}
         self._health: dict[str, Heard] = {}
+        self._publishers: dict[str, Publisher] = {}
         self.sequences: set[tuple[int, int]] = set()  # time steps: run, number
         for kind, topic, profile in (
             (ArmStatus, "arm_status", qos.STATUS),
@@ -52,8 +55,25 @@ class Ear:
             (StopRequest, "stop_request", qos.COMMAND),
             (TransitionAck, "transition_ack", qos.POLICY),
         ):
-            node.create_subscription(kind, topic, self._keep, profile)
+            self.follow(kind, topic, profile)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, 50)
+
+    def follow(
+        self, kind: type, topic: str, profile: QoSProfile, kept: int = KEPT
+    ) -> None:
+        """Keep the newest `kept` messages of a topic from now on; once is enough."""
+        if kind not in self._heard:
+            self._heard[kind] = deque(maxlen=kept)
+            self.node.create_subscription(kind, topic, self._keep, profile)
+
+    def publisher(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
+        """Return the one publisher of a topic, which lives as long as the node.
+
+        One that goes while the callback thread waits on it would take that thread along.
+        """
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(kind, topic, profile)
+        return self._publishers[topic]
 
     def count_time_steps(self) -> None:
         """Note the number of each time step from now on."""

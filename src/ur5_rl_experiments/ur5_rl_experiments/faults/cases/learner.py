@@ -1,8 +1,7 @@
 """The learner dies, pauses or speaks nonsense; its disk is full."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -173,30 +172,31 @@ def _false_policies(
     make: Callable[[PolicyParameters, int], PolicyParameters],
 ) -> Outcome:
     """Send policies that must not act; those of the learner go on acting."""
-    node, verdict = graph.ear.node, Verdict()
-    with _policies(graph) as policies, _actions(graph) as actions:
-        graph.wait("a policy", lambda: policies, 60.0)
-        original = policies[-1]
-        false = [make(original, index) for index in range(count)]
-        publisher = node.create_publisher(
-            PolicyParameters, "policy_parameters", qos.POLICY
-        )
-        graph.wait("the actor to listen", publisher.get_subscription_count, 10.0)
-        before = int(graph.ear.value("actor_node", "policies_refused") or 0)
-        fault_ns = time.monotonic_ns()
-        for msg in false:
-            publisher.publish(msg)
-            time.sleep(EXAMINED_S)
-        refused = graph.wait(
-            "the refusals in /diagnostics",
-            lambda: int(graph.ear.value("actor_node", "policies_refused") or 0) - before,
-            5.0,
-        )
-        seen_ms = (time.monotonic_ns() - fault_ns) / 1e6
-        graph.wait("an episode", graph.is_running, 30.0)
-        since = len(actions)
-        graph.wait("ten more actions", lambda: len(actions) >= since + 10, 30.0)
-        node.destroy_publisher(publisher)
+    verdict = Verdict()
+    original = _policy_of_the_learner(graph)
+    graph.ear.follow(Action, "action", qos.COMMAND)
+    false = [make(original, index) for index in range(count)]
+    publisher = graph.ear.publisher(PolicyParameters, "policy_parameters", qos.POLICY)
+    graph.wait("the actor to listen", publisher.get_subscription_count, 10.0)
+    before = int(graph.ear.value("actor_node", "policies_refused") or 0)
+    fault_ns = time.monotonic_ns()
+    for msg in false:
+        publisher.publish(msg)
+        time.sleep(EXAMINED_S)
+    refused = graph.wait(
+        "the refusals in /diagnostics",
+        lambda: int(graph.ear.value("actor_node", "policies_refused") or 0) - before,
+        5.0,
+    )
+    end_ns = time.monotonic_ns()
+    seen_ms = (end_ns - fault_ns) / 1e6
+    graph.wait("an episode", graph.is_running, 30.0)
+    graph.wait(
+        "ten more actions",
+        lambda: len(graph.ear.all_since(Action, end_ns)) >= 10,
+        30.0,
+    )
+    actions = graph.ear.all_since(Action, fault_ns)
     wrong = [m.policy_version for m in actions if m.policy_version >= FALSE_VERSION]
     verdict.true(not wrong, f"false policies acted: {sorted(set(wrong))[:5]}")
     finite = all(np.isfinite(m.action).all() for m in actions)
@@ -213,31 +213,25 @@ def _false_policies(
     )
 
 
-@contextmanager
-def _policies(graph: GraphUnderTest) -> Iterator[list[PolicyParameters]]:
-    heard: list[PolicyParameters] = []
-    node = graph.ear.node
-    subscription = node.create_subscription(
-        PolicyParameters, "policy_parameters", heard.append, qos.POLICY
+def _policy_of_the_learner(graph: GraphUnderTest) -> PolicyParameters:
+    """Return a policy that the learner publishes from now on."""
+    start_ns = time.monotonic_ns()
+    graph.ear.follow(PolicyParameters, "policy_parameters", qos.POLICY, kept=8)
+    heard = graph.wait(
+        "a policy",
+        lambda: graph.ear.first_since(
+            PolicyParameters, start_ns, lambda msg: msg.version < FALSE_VERSION
+        ),
+        60.0,
     )
-    yield heard
-    node.destroy_subscription(subscription)
-
-
-@contextmanager
-def _actions(graph: GraphUnderTest) -> Iterator[list[Action]]:
-    heard: list[Action] = []
-    node = graph.ear.node
-    subscription = node.create_subscription(Action, "action", heard.append, qos.COMMAND)
-    yield heard
-    node.destroy_subscription(subscription)
+    return heard.message
 
 
 def _episodes(graph: GraphUnderTest, count: int) -> list[float]:
     """Wait for a learner that learns and `count` episodes; return their cycles [ms]."""
     graph.wait(
         "a learner that learns",
-        lambda: _updates(graph) >= UPDATES,
+        lambda: graph.updates() >= UPDATES,
         120.0,
     )
     start_ns = time.monotonic_ns()
@@ -248,11 +242,6 @@ def _episodes(graph: GraphUnderTest, count: int) -> list[float]:
 
     summaries = graph.wait(f"{count} episodes", whole, 60.0)
     return [ms for summary in summaries for ms in summary.cycle_ms]
-
-
-def _updates(graph: GraphUnderTest) -> int:
-    status = graph.ear.newest(LearnerStatus)
-    return int(status.updates) if status is not None else 0
 
 
 def _p99(values_ms: list[float]) -> float:

@@ -20,9 +20,9 @@ from ur5_rl_experiments.faults.graph_under_test import (
     busy_cores,
     graph_under_test,
 )
+from ur5_rl_experiments.faults.shifted_clock import COMPILER, shifted_clock
 from ur5_rl_interfaces.msg import ArmStatus, EpisodeSummary, LearnerStatus
 
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 JUMPS_S = (-30.0, 30.0, -3600.0)
 AFTER_JUMP_S = 9.0  # holds one whole episode at least
 CYCLE_GAP_LIMIT_MS = 50.0
@@ -37,26 +37,19 @@ ROOM_AGAIN_S = 30.0
 
 def clock_jumps(root: Path, rng: Random) -> Outcome:
     """System time jumps by -30 s, +30 s and -1 h under all processes but this one."""
-    with tempfile.TemporaryDirectory(prefix="ur5rl-clock-") as folder:
-        offset = Path(folder) / "offset"
-        _set_offset(offset, 0.0)
-        variables = {
-            "LD_PRELOAD": FAKETIME,
-            "FAKETIME_TIMESTAMP_FILE": str(offset),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_NO_CACHE": "1",
-        }
-        spec = GraphSpec(variables=variables)
-        with graph_under_test(root, spec) as graph:
-            verdict = Verdict()
-            gaps_ms, named_ms = [], []
-            for jump_s in rng.sample(JUMPS_S, len(JUMPS_S)):
-                graph.wait("an episode", lambda: graph.is_running(20), 30.0)
-                jump_ns = time.monotonic_ns()
-                _set_offset(offset, jump_s)
-                time.sleep(AFTER_JUMP_S)
-                gaps_ms.append(_check_jump(graph, jump_ns, jump_s, verdict))
-                named_ms.append(named_after_ms(graph, jump_ns, "system time"))
+    verdict = Verdict()
+    gaps_ms, named_ms = [], []
+    with (
+        shifted_clock() as clock,
+        graph_under_test(root, GraphSpec(variables=clock.variables)) as graph,
+    ):
+        for jump_s in rng.sample(JUMPS_S, len(JUMPS_S)):
+            graph.wait("an episode", lambda: graph.is_running(20), 30.0)
+            jump_ns = time.monotonic_ns()
+            clock.shift(jump_s)
+            time.sleep(AFTER_JUMP_S)
+            gaps_ms.append(_check_jump(graph, jump_ns, jump_s, verdict))
+            named_ms.append(named_after_ms(graph, jump_ns, "system time"))
     verdict.true(None not in named_ms, "a jump was not named")
     return Outcome(
         detector="watch_node: system against steady time",
@@ -83,12 +76,6 @@ def _check_jump(
     longest_ms = max((ms for e in episodes for ms in e.cycle_ms), default=0.0)
     verdict.at_most("longest action cycle [ms]", longest_ms, 40.0 + CYCLE_GAP_LIMIT_MS)
     return longest_ms
-
-
-def _set_offset(path: Path, offset_s: float) -> None:
-    partial = path.with_suffix(".new")
-    partial.write_text(f"{offset_s:+.3f}\n")
-    partial.replace(path)
 
 
 def cores_are_taken(graph: GraphUnderTest, rng: Random) -> Outcome:
@@ -206,11 +193,11 @@ CASES = (
     Case(
         fault="F16",
         title="wall clock jumps",
-        injection="-30 s, +30 s, -1 h under all processes (libfaketime)",
+        injection="-30 s, +30 s, -1 h under all processes (preloaded clock)",
         limit="no stop, longest cycle <= 90 ms, episodes 4 s +- 1 %, named",
         run=clock_jumps,
         spec=None,
-        needs=(FAKETIME,),
+        needs=(COMPILER,),
     ),
     Case(
         fault="F20",

