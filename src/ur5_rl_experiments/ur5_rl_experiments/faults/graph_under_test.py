@@ -69,15 +69,20 @@ class GraphUnderTest:
                     return child
         raise FaultError(f"no process runs {node}")
 
-    def kill(self, node: str) -> int:
-        """Kill a node with -9; return when [ns]. Keeps below the supervisor's limit."""
-        kills_s = self._kills_s.setdefault(node, [])
+    def await_restarts_left(self, node: str) -> None:
+        """Wait until a kill of a node is below the supervisor's limit of restarts.
+
+        Comes before the wait for the instant at which to kill.
+        """
+        kills_s = self._kills_s.get(node, [])
         if len(kills_s) >= MAX_RESTARTS - 1:
-            time.sleep(
-                max(0.0, kills_s[-MAX_RESTARTS + 1] + RESTART_WINDOW_S - time.monotonic())
-            )
+            free_s = kills_s[-MAX_RESTARTS + 1] + RESTART_WINDOW_S
+            time.sleep(max(0.0, free_s - time.monotonic()))
+
+    def kill(self, node: str) -> int:
+        """Kill a node with -9, now; return when [ns]."""
         process = self.process(node)
-        kills_s.append(time.monotonic())
+        self._kills_s.setdefault(node, []).append(time.monotonic())
         now_ns = time.monotonic_ns()
         process.kill()
         return now_ns

@@ -38,6 +38,7 @@ def env_dies(graph: GraphUnderTest, rng: Random) -> Outcome:
 
 
 def _commander_dies(graph: GraphUnderTest, rng: Random, node: str) -> Outcome:
+    graph.await_restarts_left(node)
     graph.await_motion()
     time.sleep(rng.uniform(0.0, 0.04))
     fault_ns = graph.kill(node)

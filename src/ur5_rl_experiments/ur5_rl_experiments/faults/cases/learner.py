@@ -39,6 +39,7 @@ NAMED_LIMIT_MS = 1000.0
 
 def learner_dies(graph: GraphUnderTest, rng: Random) -> Outcome:
     """Kill -9 of the learner at a random instant; the next one goes on."""
+    graph.await_restarts_left("learner_node")
     before_ms = _episodes(graph, 2)
     acknowledged = graph.ear.newest(TransitionAck)
     status = graph.ear.newest(LearnerStatus)

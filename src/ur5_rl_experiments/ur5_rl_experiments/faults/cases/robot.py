@@ -38,6 +38,7 @@ DOWN = (ArmStatus.DISCONNECTED, ArmStatus.CONNECTING)
 
 def arm_node_dies(graph: GraphUnderTest, rng: Random) -> Outcome:
     """Kill -9 of the process that holds the link to the robot."""
+    graph.await_restarts_left("arm_node")
     graph.await_motion()
     time.sleep(rng.uniform(0.0, 0.008))
     fault_ns = graph.kill("arm_node")
