@@ -28,7 +28,7 @@ from ur5_rl_bringup.supervisor import Child, Supervisor
 
 EXIT_USAGE = 2
 ARCHITECTURE_HELP = "who waits for whom while it learns; default async_2"
-EXPERIMENT_COMMANDS = ("bench", "experiment", "eval", "faults", "fuzz")
+EXPERIMENT_COMMANDS = ("bench", "experiment", "eval", "faults", "fuzz", "soak")
 REAL_TIME = "--real-time"  # eval through the whole graph
 SUFFIXES = {"eval": "_eval", "dry-run": "_dry_run"}  # of run folders
 # Of what some commands do not ask for.
@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("experiment", help="compare architectures in virtual time")
     commands.add_parser("faults", help="inject faults; see what the arm does")
     commands.add_parser("fuzz", help="mutated messages and files: who breaks?")
+    commands.add_parser("soak", help="hours of the graph: does anything grow?")
     sim.set_defaults(world="sim")
     robot.set_defaults(world="robot")
     evaluate.set_defaults(world="sim", policy="sac")

@@ -19,6 +19,7 @@ MODULES = {  # command: module of this package
     "eval": "eval",
     "faults": "faults.command",
     "fuzz": "fuzz.command",
+    "soak": "soak.command",
 }
 
 
