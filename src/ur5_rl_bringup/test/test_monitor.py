@@ -43,6 +43,7 @@ def episode(number=1, **changes):
         "duration_s": 4.0,
         "reset_s": 1.0,
         "missed_actions": 0,
+        "held_observations": 0,
         "limited_steps": 0,
         "synchronisation_misses": 0,
         "transitions_sent": 101 * number,

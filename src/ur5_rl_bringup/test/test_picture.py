@@ -33,6 +33,7 @@ def record_of(returns, end="time_limit"):
             duration_s=4.0,
             reset_s=1.0,
             missed_actions=0,
+            held_observations=0,
             limited_steps=0,
             synchronisation_misses=0,
             transitions_sent=0,

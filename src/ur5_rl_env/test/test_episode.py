@@ -106,6 +106,19 @@ def test_fault_a_silent_actor_is_noticed_after_three_observations():
     assert silent == ["", "", "actor does not answer"]
 
 
+def test_fault_an_observation_held_back_is_a_zero_action_and_no_silent_actor():
+    """The arm brakes while nobody may act on an old image."""
+    running = episode()
+    advance(running)
+    assert advance(running, answer=answer(7, 0)).action.tolist() == [0.5] * 5
+    for _ in range(4):
+        running.hold()
+        assert advance(running).action.tolist() == [0.0] * 5
+        assert running.fault == ""
+    assert advance(running, answer=answer(7, 5)).action.tolist() == [0.5] * 5
+    assert (running.record.held_observations, running.record.missed_actions) == (4, 0)
+
+
 def test_one_answer_ends_the_silence():
     running = episode()
     advance(running)

@@ -29,8 +29,8 @@ def joints(arrival_ms, q=0.0):
     return JointSample(arrival_ms * MS, arrival_ms * MS, np.full(6, q), np.zeros(6))
 
 
-def sensors(joints_ms=100, frame_ms=100, target_ms=100, frames=3):
-    newest = Sensors(CONFIG)
+def sensors(joints_ms=100, frame_ms=100, target_ms=100, frames=3, **config):
+    newest = Sensors(replace(CONFIG, **config))
     if joints_ms is not None:
         newest.on_joint_sample(joints(joints_ms))
     for number in range(frames if frame_ms is not None else 0):
@@ -70,6 +70,15 @@ def test_fault_an_input_that_went_silent(ages, words):
 
 def test_ages_at_the_limit_are_still_fresh():
     assert sensors(joints_ms=40, frame_ms=-20, target_ms=-400).fault(100 * MS) == ""
+
+
+@pytest.mark.parametrize(
+    ("hold_s", "frame_ms", "is_old"),
+    [(0.08, 20, False), (0.08, 19, True), (0.0, -100, False)],
+)
+def test_nobody_should_act_on_an_image_older_than_two_periods(hold_s, frame_ms, is_old):
+    watched = sensors(hold_image_age_s=hold_s, frame_ms=frame_ms)
+    assert watched.is_image_old(100 * MS) is is_old
 
 
 def test_fault_the_history_is_not_full_yet():

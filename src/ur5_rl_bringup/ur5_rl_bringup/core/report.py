@@ -71,6 +71,7 @@ def _quality(record: RunRecord) -> Json:
         "images_hz": _number(record.images_hz.mean),
         "reset_s": _number(record.reset_s.mean),
         "missed_actions": record.missed_actions,
+        "held_observations": record.held_observations,
         "limited_steps": record.limited_steps,
         "synchronisation_misses": record.synchronisation_misses,
         "env_starts": record.env_starts,

@@ -93,7 +93,8 @@ class RunRecord:
         self.returns = Moments()
         self.recent_returns: deque[float] = deque(maxlen=RECENT_RETURNS)
         self.reset_s = Moments()
-        self.missed_actions = self.limited_steps = self.synchronisation_misses = 0
+        self.missed_actions = self.held_observations = 0
+        self.limited_steps = self.synchronisation_misses = 0
         self.cycle_ms = Histogram(*MILLISECOND_BINS)
         self.lateness_ms = Histogram(*MILLISECOND_BINS)
         self.learner_wait_ms = Histogram(*MILLISECOND_BINS)
@@ -150,6 +151,7 @@ class RunRecord:
     def _add_quality(self, episode: Episode, timing: Timing) -> None:
         self.reset_s.add(episode.reset_s)
         self.missed_actions += episode.missed_actions
+        self.held_observations += episode.held_observations
         self.limited_steps += episode.limited_steps
         self.synchronisation_misses += episode.synchronisation_misses
         self.cycle_ms.add(timing.cycle_ms)

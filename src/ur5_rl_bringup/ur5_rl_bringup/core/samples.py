@@ -32,6 +32,7 @@ class Episode:
     duration_s: float
     reset_s: float
     missed_actions: int
+    held_observations: int
     limited_steps: int
     synchronisation_misses: int
     transitions_sent: int

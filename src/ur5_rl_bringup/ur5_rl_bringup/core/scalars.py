@@ -14,6 +14,7 @@ EPISODE_SCALARS = (
     "duration_s",
     "reset_s",
     "missed_actions",
+    "held_observations",
     "limited_steps",
     "synchronisation_misses",
 )

@@ -23,6 +23,9 @@ class EnvConfig:
             this are counted as a synchronisation miss.
         max_synchronisation_misses: This many misses in a row end the episode: a camera
             of more latency needs a wider tolerance; 0 = they are counted alone.
+        hold_image_age_s: An observation whose image would be older than this is not
+            given, so that the arm brakes: nobody acts on what was seen so long ago;
+            0 = it is given. Two periods of the camera.
         max_image_age_s: No newer image for this long ends the episode.
         max_equal_images: This many equal images in a row are a frozen camera, which ends
             the episode; 0 = they are not compared (a camera without noise, say).
@@ -54,6 +57,7 @@ class EnvConfig:
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
     synchronisation_tolerance_s: float = 0.05
     max_synchronisation_misses: int = 25
+    hold_image_age_s: float = 0.08
     max_image_age_s: float = 0.2
     max_equal_images: int = 5
     min_mask_px: float = 10.0
@@ -76,6 +80,7 @@ class EnvConfig:
         may_be_zero = {
             "max_target_age_s",
             "image_margin_s",
+            "hold_image_age_s",
             "vision_clip",
             "vision_scale",
         }

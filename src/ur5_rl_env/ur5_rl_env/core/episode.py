@@ -62,6 +62,7 @@ class EpisodeRecord:
     steps: int = 0
     policy_version: int = 0
     missed_actions: int = 0
+    held_observations: int = 0
     limited_steps: int = 0
     synchronisation_misses: int = 0
     first_mask_px: int = 0
@@ -84,7 +85,8 @@ class Episode:
     """Turns ticks into time steps. Owned by the loop thread.
 
     An observation that was not answered in time means that the arm went on with the
-    command before: the time step then holds that action, the one that was executed.
+    command before: the time step then holds that action, the one that was executed. One
+    that was held back means that the arm braked: that time step's action is zero.
     """
 
     def __init__(self, config: EnvConfig, reward: Reward, number: int) -> None:
@@ -95,6 +97,7 @@ class Episode:
         self._step = -1
         self._executed = np.zeros(NUM_ACTIONS, np.float32)
         self._missed_in_a_row = 0
+        self._is_held = False
         self._apart_in_a_row = 0
         self._newest_sent = 0
 
@@ -126,6 +129,11 @@ class Episode:
         is_apart = snapshot.offset_s > self._config.synchronisation_tolerance_s
         self.record.synchronisation_misses += is_apart
         self._apart_in_a_row = self._apart_in_a_row + 1 if is_apart else 0
+
+    def hold(self) -> None:
+        """Note that the newest observation is not given to anybody."""
+        self._is_held = True
+        self.record.held_observations += 1
 
     def proprioception(self) -> NDArray[np.float32]:
         """Return what the policy is told beside the images, shape (15,)."""
@@ -170,6 +178,10 @@ class Episode:
         return self._snapshot
 
     def _take(self, answer: Answer | None) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._executed = np.zeros(NUM_ACTIONS, np.float32)
+            return
         is_answer = answer is not None and (answer.episode, answer.step) == (
             self.number,
             self._step,

@@ -117,6 +117,13 @@ class Sensors:
             return f"camera is frozen: {config.max_equal_images} equal images in a row"
         return ""
 
+    def is_image_old(self, now_ns: int) -> bool:
+        """Whether nobody should act on the newest image at `now_ns` (steady)."""
+        frame, limit_s = self.newest_frame, self._config.hold_image_age_s
+        if frame is None or limit_s == 0.0:
+            return False
+        return (now_ns - frame.arrival_ns) / NANOSECONDS > limit_s
+
     def exposure_fault(self) -> str:
         """Return why no episode may begin with the newest image; "" if one may.
 

@@ -147,6 +147,7 @@ def summary_msg(episode: Episode, end: str) -> EpisodeSummary:
         policy_version=record.policy_version,
         missed_actions=record.missed_actions,
         limited_steps=record.limited_steps,
+        held_observations=record.held_observations,
         synchronisation_misses=record.synchronisation_misses,
         first_mask_px=float(record.first_mask_px),
         last_mask_px=float(record.last_mask_px),

@@ -200,7 +200,10 @@ class EnvNode(Node):
         if episode.fault:
             return episode.fault
         if not episode.is_over:
-            self._publish_observation(episode)
+            if self._inputs.sensors.is_image_old(time.monotonic_ns()):
+                episode.hold()
+            else:
+                self._publish_observation(episode)
         step = episode.finish_step(limited=self._inputs.is_limited)
         self._sequence += 1
         self._record.on_send(self._sequence)
