@@ -145,7 +145,7 @@ CASES = (
         fault="F17",
         title="camera unplugged",
         injection="no frame for 5 s",
-        limit="held after 80 ms: rests <= 313 ms; named <= 240 ms, episodes again <= 6 s after",
+        limit="rests <= 313 ms (held from 80 on), named <= 240 ms, back <= 6 s",
         run=camera_fault("silent", "image_raw", 240.0, HOLD_LIMIT_MS),
         is_quick=True,
     ),
