@@ -127,7 +127,8 @@ class Storm:
         taken, undecodable = self._process.taken(target.topic)
         account.undecodable = undecodable - counts[1]
         account.delivered = taken - counts[0] + account.undecodable
-        account.dropped = account.published + account.valid - account.delivered
+        sent = account.published + account.valid
+        account.dropped = max(0, sent - account.delivered)  # a watch hears itself too
         states = dict(neighbours.arm_states)
         armed = sum(states.get(state, 0) for state in ARMED)
         account.armed = round(armed / max(1, sum(states.values())), 3)
