@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MAX_POINTS = 300  # of a fit: all pairs of them are looked at
-S_PER_H = 3600.0
 MIN_POINTS = 6
+S_PER_H = 3600.0
 
 Numbers = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class Growth(NamedTuple):
 
 
 def growth(times_s: ArrayLike, values: ArrayLike) -> Growth:
-    """Return how `values` (n,) grow over `times_s` (n,) [s]."""
+    """Return how `values` (n,) grow over `times_s` (n,) [s], which ascend."""
     times, numbers = np.asarray(times_s, np.float64), np.asarray(values, np.float64)
     if len(numbers) < MIN_POINTS:
         largest = float(numbers.max()) if len(numbers) else None
@@ -39,7 +39,7 @@ def growth(times_s: ArrayLike, values: ArrayLike) -> Growth:
         start=float(np.median(numbers[:third])),
         end=float(np.median(numbers[-third:])),
         largest=float(numbers.max()),
-        per_h=theil_sen(*thinned(times, numbers)) * S_PER_H,
+        per_h=theil_sen(*thinned(times, numbers, MAX_POINTS)) * S_PER_H,
     )
 
 
@@ -49,7 +49,7 @@ def theil_sen(x: Numbers, y: Numbers) -> float:
     return float(np.median((y[right] - y[left]) / (x[right] - x[left])))
 
 
-def thinned(x: Numbers, y: Numbers, points: int = MAX_POINTS) -> tuple[Numbers, Numbers]:
+def thinned(x: Numbers, y: Numbers, points: int) -> tuple[Numbers, Numbers]:
     """Return at most `points` points: medians of neighbours, in order."""
     if len(x) <= points:
         return x, y

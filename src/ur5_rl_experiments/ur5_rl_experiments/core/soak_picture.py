@@ -8,14 +8,14 @@ import matplotlib as mpl
 import numpy as np
 
 from ur5_rl_experiments.core.soak_growth import S_PER_H, thinned
-from ur5_rl_experiments.core.soak_record import EpisodeCycles, Sample, SoakRecord
-from ur5_rl_experiments.core.soak_verdict import (
-    BYTES_PER_MB,
-    LOST,
-    MAX_MEMORY_MB_PER_H,
+from ur5_rl_experiments.core.soak_losses import LOST_TIME_STEPS
+from ur5_rl_experiments.core.soak_processes import (
     resident_mb,
     total_memory,
+    without_frame_mb,
 )
+from ur5_rl_experiments.core.soak_record import EpisodeCycles, Sample, SoakRecord
+from ur5_rl_experiments.core.soak_verdict import MAX_MEMORY_MB_PER_H
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -55,14 +55,8 @@ def _line(
 
 
 def _draw_total(ax: Axes, record: SoakRecord) -> None:
-    frame_mb = record.header.bytes_per_transition / BYTES_PER_MB
     _line(ax, record.samples, resident_mb, "all processes")
-    _line(
-        ax,
-        record.samples,
-        lambda s: resident_mb(s) - frame_mb * s.state.buffer_size,
-        "without the replay buffer's frames",
-    )
+    _line(ax, record.samples, without_frame_mb(record), "without the replay's frames")
     memory, after = total_memory(record), record.after_warm_up()
     if memory.per_h is not None and memory.start is not None:
         hours = (after[-1].time_s - after[0].time_s) / S_PER_H
@@ -90,7 +84,8 @@ def _draw_processes(ax: Axes, record: SoakRecord) -> None:
         ax.plot(*thinned(minutes, values, MAX_POINTS), label=label, linewidth=1.1)
     ax.set_yscale("symlog", linthresh=10.0)
     ax.set_ylabel("since the end of the warm-up [MB]")
-    ax.legend(fontsize=7, ncols=2)
+    if record.names:
+        ax.legend(fontsize=7, ncols=2)
 
 
 def _draw_counts(ax: Axes, record: SoakRecord) -> None:
@@ -98,7 +93,7 @@ def _draw_counts(ax: Axes, record: SoakRecord) -> None:
         _line(ax, record.samples, partial(_sum, what), what)
     ax.set_ylabel("of all processes")
     ax.set_ylim(bottom=0.0)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, loc="lower right")
 
 
 def _sum(what: str, sample: Sample) -> float:
@@ -138,6 +133,7 @@ def _draw_updates(ax: Axes, record: SoakRecord) -> None:
         rates = np.diff(updates) / np.diff(times)
         ax.plot(*thinned(middle, rates, BUCKETS), color="tab:blue", linewidth=1.1)
     ax.set_ylabel("updates/s", color="tab:blue")
+    ax.set_ylim(bottom=0.0)
     fill = ax.twinx()
     capacity = record.header.replay_capacity
     shares = [s.state.buffer_size / capacity for s in samples]
@@ -147,7 +143,7 @@ def _draw_updates(ax: Axes, record: SoakRecord) -> None:
 
 
 def _draw_lost(ax: Axes, record: SoakRecord) -> None:
-    for name in LOST:
+    for name in LOST_TIME_STEPS:
         _line(ax, record.samples, partial(_count, name), name)
     for what in ("joint_states", "images"):
         _line(ax, record.samples, partial(_unheard_hz, what), f"{what} not heard [Hz]")

@@ -7,7 +7,7 @@ all processes, an episode, or the end. A line that was cut in the middle is left
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 Json = dict[str, Any]
 
@@ -58,7 +58,7 @@ class Sample(NamedTuple):
         return {**self._asdict(), "processes": processes, "state": self.state._asdict()}
 
     @classmethod
-    def from_json(cls, values: Json) -> "Sample":
+    def from_json(cls, values: Json) -> Self:
         """Return what `as_json` wrote."""
         uses = {name: ProcessUse(**use) for name, use in values["processes"].items()}
         return cls(values["time_s"], uses, GraphState(**values["state"]))
@@ -75,6 +75,12 @@ class EpisodeCycles(NamedTuple):
     cycle_ms: tuple[float, ...]
     lateness_ms: tuple[float, ...]
     obs_to_command_ms: tuple[float, ...]
+
+    @classmethod
+    def from_json(cls, values: Json) -> Self:
+        """Return what `_asdict` gave."""
+        lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+        return cls(**values | lists)
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ def read_lines(lines: Iterable[str]) -> SoakRecord:
         elif kind == SAMPLE:
             record.samples.append(Sample.from_json(values))
         elif kind == EPISODE:
-            record.episodes.append(EpisodeCycles(**values))
+            record.episodes.append(EpisodeCycles.from_json(values))
         elif kind == END:
             record.ended_by = values["ended_by"]
             record.is_complete = values["is_complete"]

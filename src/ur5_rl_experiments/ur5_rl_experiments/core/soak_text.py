@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from ur5_rl_experiments.core.soak_losses import lost_experience
+from ur5_rl_experiments.core.soak_processes import resident_mb
 from ur5_rl_experiments.core.soak_record import SoakRecord
-from ur5_rl_experiments.core.soak_verdict import resident_mb, since_start
+from ur5_rl_experiments.core.soak_verdict import CYCLE_SERIES
 
 Json = dict[str, Any]
 
@@ -14,15 +16,14 @@ RECENT_EPISODES = 20
 def progress_line(record: SoakRecord) -> str:
     """Return where a running soak stands."""
     sample = record.samples[-1]
-    lost = since_start(record, "time_steps_lost")
-    descriptors = sum(use.descriptors for use in sample.processes.values())
-    threads = sum(use.threads for use in sample.processes.values())
+    lost = sum(lost_experience(record).values())
+    uses = sample.processes.values()
     late_ms = [v for e in record.episodes[-RECENT_EPISODES:] for v in e.lateness_ms]
     p99_ms = sorted(late_ms)[int(0.99 * len(late_ms))] if late_ms else float("nan")
     return (
-        f"soak: {sample.time_s / S_PER_MIN:6.1f} min | {len(sample.processes)} processes "
-        f"| {resident_mb(sample):7.1f} MB | {descriptors} descriptors "
-        f"| {threads} threads | {len(record.episodes)} episodes "
+        f"soak: {sample.time_s / S_PER_MIN:6.1f} min | {len(uses)} processes "
+        f"| {resident_mb(sample):7.1f} MB | {sum(u.descriptors for u in uses)} fds "
+        f"| {sum(u.threads for u in uses)} threads | {len(record.episodes)} episodes "
         f"| {sample.state.updates} updates | replay {sample.state.buffer_size} "
         f"| late p99 {p99_ms:.2f} ms | lost {lost}"
     )
@@ -43,7 +44,7 @@ def table(report: Json) -> list[str]:
         _memory_row("  but replay frames", total["without_replay_frames_mb"]),
         "",
         *_cycle_rows(report["cycle"]),
-        _messages_row(report["messages"]),
+        *_message_rows(report["messages"]),
         *_replay_rows(report["replay"], report["header"]["warm_up_s"]),
         f"  {_number(report['updates_per_s'], '.1f')} updates/s",
         "",
@@ -58,7 +59,7 @@ def _row(name: str, process: Json) -> str:
         _memory_row(name, process["resident_mb"])
         + f"{_number(fds['start'], '.0f'):>6}{_number(fds['end'], '.0f'):>5}"
         + f"{_number(threads['start'], '.0f'):>9}{_number(threads['end'], '.0f'):>4}"
-        + f"{_number(process['cpu'], '.1%'):>7}{process['restarts']:>9}"
+        + f"{_number(process['cpu_share'], '.1%'):>7}{process['restarts']:>9}"
     )
 
 
@@ -70,7 +71,7 @@ def _memory_row(name: str, memory: Json) -> str:
 
 def _cycle_rows(cycle: Json) -> list[str]:
     rows = [f"  {'[ms]':18}{'mean':>9}{'p50':>9}{'p99':>9}{'max':>9}{'count':>9}"]
-    for name in ("cycle_ms", "lateness_ms", "obs_to_command_ms"):
+    for name in CYCLE_SERIES:
         values = [cycle[name][key] for key in ("mean", "p50", "p99", "max")]
         row = "".join(f"{_number(value, '.2f'):>9}" for value in values)
         rows.append(f"  {name.removesuffix('_ms'):18}{row}{cycle[name]['count']:>9}")
@@ -82,18 +83,20 @@ def _cycle_rows(cycle: Json) -> list[str]:
     ]
 
 
-def _messages_row(messages: Json) -> str:
-    if not messages:
-        return "  nothing was measured"
-    joint_states = _number(messages["joint_states_lost_share"], ".2%")
-    images = _number(messages["images_lost_share"], ".2%")
-    return (
+def _message_rows(messages: Json) -> list[str]:
+    rates = (
+        f"{what.replace('_', ' ')} heard at {_number(rate['heard'], '.1f')} "
+        f"of {_number(rate['published'], '.1f')} Hz"
+        for what, rate in messages["rates_hz"].items()
+    )
+    return [
         f"  {messages['time_steps_sent']} time steps sent, "
         f"{messages['transitions_received']} transitions received, "
-        f"{messages['transitions_missing']} missing; "
-        f"{messages['commands_lost']} of {messages['observations_answered']} commands "
-        f"lost; joint states not heard {joint_states}, images {images}"
-    )
+        f"{messages['transitions_missing']} missing",
+        f"  {messages['observations_answered']} commands, "
+        f"{messages['commands_lost']} lost, {messages['commands_refused']} refused",
+        f"  {', '.join(rates)}",
+    ]
 
 
 def _replay_rows(replay: Json, warm_up_s: float) -> list[str]:

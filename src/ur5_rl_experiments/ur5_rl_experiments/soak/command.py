@@ -38,7 +38,7 @@ MIN_CAPACITY = 200  # transitions
 
 def main(root: Path, words: Sequence[str]) -> int:
     """Run the soak, or read one; return 0 if every bar is met."""
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     folder = (arguments.read or arguments.folder or _new_folder(root)).resolve()
     if not arguments.read:
         print(f"soak: {arguments.hours:g} h; {folder}", flush=True)
@@ -50,7 +50,8 @@ def main(root: Path, words: Sequence[str]) -> int:
     return _conclude(folder, arguments.report)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="ur5rl soak", description=__doc__)
     add = parser.add_argument
     add("--hours", type=float, default=2.0, metavar="H")
@@ -87,11 +88,16 @@ def plan(arguments: argparse.Namespace) -> Plan:
         warm_up_s = arguments.warm_up * S_PER_MIN
     if not 0.0 <= warm_up_s < whole_s:
         raise ValueError(f"--warm-up must be shorter than {whole_s / S_PER_MIN:g} min")
-    expected = round(FULL_AFTER * TRANSITIONS_PER_S * warm_up_s)
+    capacity = arguments.replay_capacity
+    if capacity is None:
+        expected = round(FULL_AFTER * TRANSITIONS_PER_S * warm_up_s)
+        capacity = max(MIN_CAPACITY, expected)
+    if capacity < MIN_CAPACITY:
+        raise ValueError(f"--replay-capacity must be >= {MIN_CAPACITY}, got {capacity}")
     return Plan(
         hours=arguments.hours,
         warm_up_s=warm_up_s,
-        replay_capacity=arguments.replay_capacity or max(MIN_CAPACITY, expected),
+        replay_capacity=capacity,
         period_s=arguments.period_s,
         line_s=arguments.line_min * S_PER_MIN,
         words=tuple(_words(arguments)),

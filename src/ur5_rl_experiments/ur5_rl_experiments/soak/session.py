@@ -25,12 +25,14 @@ from ur5_rl_experiments.core.soak_record import (
     line,
 )
 from ur5_rl_experiments.core.soak_text import progress_line
+from ur5_rl_experiments.core.soak_verdict import GRAPH_ENDED
 from ur5_rl_experiments.faults.ear import listening
 from ur5_rl_experiments.soak.meter import Meter
 
 RECORD = "soak.jsonl"
 S_PER_H, S_PER_MIN, MIN_PER_H = 3600.0, 60.0, 60.0
 START_S = 60.0  # until the parameters of the nodes are written
+LAST_WRITTEN = "watch_node.yaml"
 SPARE_MIN = 10.0  # a graph whose soak was killed with -9 ends itself so much later
 MIN_LEARNING_STARTS, MAX_LEARNING_STARTS = 50, 1000  # transitions
 NICE_METER = 10
@@ -59,10 +61,17 @@ class Plan:
 
 
 def soak(root: Path, folder: Path, plan: Plan) -> None:
-    """Run the graph as planned, until SIGINT or SIGTERM at most; fill `folder`."""
+    """Run the graph as planned, until SIGINT or SIGTERM at most; fill `folder`.
+
+    Raises:
+        ValueError: the folder holds a soak; its run would be resumed, its record lost.
+        RunFailedError: the graph did not start.
+    """
+    if (folder / RECORD).exists():
+        raise ValueError(f"{folder} holds a soak: --read it, or name another --folder")
     folder.mkdir(parents=True, exist_ok=True)
     params = folder / "soak.yaml"
-    params.write_text(yaml.safe_dump(_parameters(plan.replay_capacity)))
+    params.write_text(yaml.safe_dump(parameters(plan.replay_capacity)))
     minutes = plan.hours * MIN_PER_H + SPARE_MIN
     words = [*plan.words, "--params", str(params), "--minutes", f"{minutes:g}"]
     with (
@@ -92,7 +101,7 @@ def _asked_to_end() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _parameters(capacity: int) -> dict[str, Any]:
+def parameters(capacity: int) -> dict[str, Any]:
     """Return parameters for a replay buffer that is small enough to be full soon."""
     starts = min(MAX_LEARNING_STARTS, max(MIN_LEARNING_STARTS, capacity // 4))
     learner = {"replay_capacity": capacity, "learning_starts": starts}
@@ -101,13 +110,15 @@ def _parameters(capacity: int) -> dict[str, Any]:
 
 def _header(run: GraphRun, plan: Plan, stop: threading.Event) -> Header:
     """Return the header, once the graph has written what its nodes were told."""
-    path = run.run_dir / "parameters" / "learner_node.yaml"
-    deadline_s = time.monotonic() + START_S
-    while not path.is_file() or not path.read_text():
+    folder, deadline_s = run.run_dir / "parameters", time.monotonic() + START_S
+    while not (folder / LAST_WRITTEN).is_file():
         run.check()
-        if stop.wait(0.1) or time.monotonic() > deadline_s:
-            run.fail(f"{path} was not written")
-    values = yaml.safe_load(path.read_text())["/**/learner_node"]["ros__parameters"]
+        if stop.wait(0.1):
+            run.fail("asked to end before the graph had started")
+        if time.monotonic() > deadline_s:
+            run.fail(f"{folder / LAST_WRITTEN} was not written in {START_S:g} s")
+    document = yaml.safe_load((folder / "learner_node.yaml").read_text())
+    values = document["/**/learner_node"]["ros__parameters"]
     return Header(
         hours=plan.hours,
         warm_up_s=plan.warm_up_s,
@@ -134,7 +145,7 @@ def _watch(
         if stop.wait(max(0.0, next_s - meter.time_s)):
             return "asked to end"
         if meter.exit_code is not None:
-            return f"the graph ended with exit code {meter.exit_code}"
+            return f"{GRAPH_ENDED} with exit code {meter.exit_code}"
 
 
 def _take_sample(meter: Meter, record: SoakRecord, file: TextIO) -> None:
