@@ -10,13 +10,14 @@ setup(
     maintainer_email="maintainers@ur5rl.invalid",
     license="Apache-2.0",
     packages=find_packages(exclude=["test"]),
+    package_data={f"{NAME}.core": ["*.c"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
     ],
     install_requires=["setuptools"],
     extras_require={"test": ["pytest"]},
-    zip_safe=True,
+    zip_safe=False,
     entry_points={
         "console_scripts": [
             "actor_node = sac_learner.nodes.actor_node:main",
