@@ -85,6 +85,11 @@ def actor_freezes(graph: GraphUnderTest, rng: Random) -> Outcome:
 
 def actor_hangs(graph: GraphUnderTest, rng: Random) -> Outcome:
     """Python of the actor stands still while its DDS threads go on."""
+    graph.wait(
+        "the watch to know the actor",
+        lambda: graph.ear.value("watch_node", "actor_node") == "alive",
+        30.0,
+    )
     graph.await_motion()
     time.sleep(rng.uniform(0.0, 0.04))
     verdict = Verdict()
