@@ -191,6 +191,12 @@ def test_transitions_of_the_newest_episode_may_still_be_on_their_way():
     assert lost_experience(record) == {}
 
 
+def test_a_learner_that_has_not_started_yet_misses_nothing_and_meets_no_bar():
+    record = soak(hours=1.0, graph=lambda t: state(t, transitions_received=0))
+    assert lost_experience(record) == {}
+    assert missed(record) == ["no transition is lost"]
+
+
 def test_fault_time_steps_that_never_reach_the_disk_are_overdue():
     def graph(time_s):
         sent = int(20 * time_s)
@@ -224,6 +230,17 @@ def test_commands_that_never_arrive_are_lost_and_refused_ones_are_not():
     heard = soak(hours=1.0, graph=lambda t: graph(t, lambda t: int(t // 10)))
     assert lost_commands(heard) == 0
     assert messages(heard)["commands_refused"] == 360
+
+
+def test_rates_that_nobody_spoke_of_are_unknown_not_zero():
+    def graph(time_s):
+        return state(time_s, images_heard_hz=None if time_s % 20.0 else 25.0)
+
+    found = messages(soak(hours=1.0, graph=graph))["rates_hz"]
+    assert found["images"] == {"published": 25.0, "heard": 25.0}
+    silent = soak(hours=1.0, graph=lambda t: state(t, images_heard_hz=None))
+    assert messages(silent)["rates_hz"]["images"]["heard"] is None
+    assert "images heard at - of 25.0 Hz" in "\n".join(table(soak_report(silent)))
 
 
 # File, text, picture --------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What a soak's graph has sent, and what of it has never arrived."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
@@ -53,10 +54,14 @@ def since_start(record: SoakRecord, name: str) -> int:
 
 
 def missing_transitions(record: SoakRecord) -> int:
-    """Return how many transitions of finished episodes the learner has never received."""
+    """Return how many transitions of finished episodes the learner has never received.
+
+    None are missing while it has received nothing: it may still be starting.
+    """
+    received = since_start(record, "transitions_received")
     end_s = record.duration_s - ON_ITS_WAY_S
     sent = sum(e.steps for e in record.episodes if e.time_s <= end_s)
-    return max(0, sent - since_start(record, "transitions_received"))
+    return max(0, sent - received) if received else 0
 
 
 def overdue_time_steps(record: SoakRecord) -> int:
@@ -97,8 +102,11 @@ def rates_hz(record: SoakRecord, what: str) -> dict[str, float | None]:
     """Return how often "joint_states" or "images" came after the warm-up [Hz]."""
     states = [s.state for s in record.after_warm_up()]
     return {
-        side: fmean(getattr(state, f"{what}_{side}_hz") for state in states)
-        if states
-        else None
+        side: _mean([getattr(state, f"{what}_{side}_hz") for state in states])
         for side in ("published", "heard")
     }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -156,5 +156,8 @@ def _count(name: str, sample: Sample) -> float:
 
 
 def _unheard_hz(what: str, sample: Sample) -> float:
-    published, heard = f"{what}_published_hz", f"{what}_heard_hz"
-    return float(getattr(sample.state, published) - getattr(sample.state, heard))
+    published_hz = getattr(sample.state, f"{what}_published_hz")
+    heard_hz = getattr(sample.state, f"{what}_heard_hz")
+    if published_hz is None or heard_hz is None:
+        return np.nan
+    return float(published_hz - heard_hz)

@@ -25,7 +25,10 @@ class ProcessUse(NamedTuple):
 
 
 class GraphState(NamedTuple):
-    """What the nodes say of themselves; counts are since the start of their processes."""
+    """What the nodes say of themselves; counts are since the start of their processes.
+
+    Rates are means since the last sample; None if nobody spoke of them.
+    """
 
     updates: int = 0
     buffer_size: int = 0  # transitions
@@ -39,10 +42,10 @@ class GraphState(NamedTuple):
     observations_answered: int = 0  # by actor_node, one command each
     commands_accepted: int = 0  # by arm_node
     commands_refused: int = 0
-    joint_states_published_hz: float = 0.0  # means since the last sample
-    joint_states_heard_hz: float = 0.0
-    images_published_hz: float = 0.0
-    images_heard_hz: float = 0.0
+    joint_states_published_hz: float | None = None  # by arm_node
+    joint_states_heard_hz: float | None = None  # by env_node
+    images_published_hz: float | None = None  # by camera_node
+    images_heard_hz: float | None = None  # by env_node
 
 
 class Sample(NamedTuple):

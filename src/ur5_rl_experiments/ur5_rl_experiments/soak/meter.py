@@ -58,8 +58,7 @@ class Meter:
                         yield name, _use(child)
 
     def _state(self, since_ns: int) -> GraphState:
-        ear = self._ear
-        learner = ear.newest(LearnerStatus) or LearnerStatus()
+        learner = self._ear.newest(LearnerStatus) or LearnerStatus()
         sent = self._count("env_node", "transitions_sent")
         unacknowledged = self._count("env_node", "transitions_unacknowledged")
         return GraphState(
@@ -77,17 +76,21 @@ class Meter:
             commands_refused=self._count("arm_node", "commands_refused"),
             joint_states_published_hz=self._mean(ArmStatus, "joint_states_hz", since_ns),
             joint_states_heard_hz=self._mean(EnvStatus, "joint_states_hz", since_ns),
-            images_published_hz=float(ear.value("camera_node", "frames_hz") or 0.0),
+            images_published_hz=self._frames_hz(),
             images_heard_hz=self._mean(EnvStatus, "images_hz", since_ns),
         )
 
     def _count(self, node: str, key: str) -> int:
         return int(self._ear.value(node, key) or 0)
 
-    def _mean(self, kind: type, field: str, since_ns: int) -> float:
+    def _frames_hz(self) -> float | None:
+        value = self._ear.value("camera_node", "frames_hz")
+        return float(value) if value else None
+
+    def _mean(self, kind: type, field: str, since_ns: int) -> float | None:
         messages = self._ear.all_since(kind, since_ns)
         values = [getattr(message, field) for message in messages]
-        return round(sum(values) / len(values), 3) if values else 0.0
+        return round(sum(values) / len(values), 3) if values else None
 
     def _episode(self, message: EpisodeSummary) -> EpisodeCycles:
         return EpisodeCycles(
