@@ -3,15 +3,16 @@
 import ast
 import importlib.util
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
 from sac_learner.core.actor_config import ActorConfig
 from sac_learner.core.architectures import ARCHITECTURES
-from ur5_rl_bringup.cli import options_from, parser
+from ur5_rl_bringup.cli import options_from, parser, started_as
 from ur5_rl_bringup.core.watch_config import WatchConfig
-from ur5_rl_bringup.graph import OnExit, graph, node_names, parameter_files
+from ur5_rl_bringup.graph import OnExit, environment, graph, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import check_node_names
 from ur5_rl_env.core.arm_config import ArmConfig
@@ -239,3 +240,119 @@ def test_fault_a_wrong_architecture_is_refused_with_the_choices(capsys):
     with pytest.raises(SystemExit, match="2"):
         parser().parse_args(["sim", "--architecture", "async"])
     assert "async_1" in capsys.readouterr().err
+
+
+LEARNER_ELSEWHERE = {"learner_host": "127.0.0.2"}
+ROBOT_ELSEWHERE = {"robot_host": "127.0.0.3"}
+
+
+@pytest.mark.parametrize("world", ["sim", "robot"])
+def test_two_machines_run_together_what_one_runs_alone(world):
+    everything = processes(world=world)
+    near = processes(world=world, **LEARNER_ELSEWHERE)
+    far = processes(world=world, **ROBOT_ELSEWHERE)
+    assert set(far) == {"learner_node"}
+    assert near | far == everything
+
+
+def test_the_silence_of_a_learner_elsewhere_is_told_and_stops_nothing():
+    watch = processes(**LEARNER_ELSEWHERE)["watch_node"].parameters
+    assert "learner_node" in watch["nodes"]
+    assert "stopping_nodes" not in watch
+    assert not WatchConfig(nodes=tuple(watch["nodes"])).may_stop("learner_node")
+
+
+@pytest.mark.parametrize("chosen", [LEARNER_ELSEWHERE, ROBOT_ELSEWHERE])
+def test_what_waits_for_the_learner_waits_for_one_elsewhere(chosen):
+    nodes = processes(architecture="sequential", **chosen)
+    if "env_node" in nodes:
+        assert nodes["env_node"].parameters["waits_for_learner"]
+    else:
+        assert nodes["learner_node"].parameters["architecture"] == "sequential"
+
+
+def test_a_parameter_file_serves_both_machines():
+    assert node_names(options(**ROBOT_ELSEWHERE)) == node_names(options())
+    files = parameter_files(options(world="robot", **ROBOT_ELSEWHERE))
+    assert files == parameter_files(options(world="robot", **LEARNER_ELSEWHERE))
+
+
+def test_nothing_leaves_the_machine_unless_another_one_is_named():
+    alone, two = environment(ROOT), environment(ROOT, "learner.lan")
+    assert alone["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert "ROS_STATIC_PEERS" not in alone
+    assert two["ROS_STATIC_PEERS"] == "learner.lan"
+    profiles = [v["FASTDDS_DEFAULT_PROFILES_FILE"] for v in (alone, two)]
+    assert all(Path(profile).is_file() for profile in profiles)
+    assert profiles[0] != profiles[1]
+
+
+def test_the_network_profile_fits_into_one_ethernet_frame_and_hears_no_multicast():
+    text = (ROOT / "config" / "fastdds_network.xml").read_text()
+    profile = ElementTree.fromstring(text)
+    values = {e.tag.rpartition("}")[2]: e.text for e in profile.iter()}
+    assert int(values["maxMessageSize"]) + 28 <= 1500  # headers of IP and UDP
+    assert int(values["receiveBufferSize"]) == int(values["sendBufferSize"]) == 4 << 20
+    assert values["useBuiltinTransports"] == "false"
+    assert "metatrafficUnicastLocatorList" in values
+
+
+@pytest.mark.parametrize("command", ["sim", "robot"])
+def test_the_command_line_puts_the_learner_elsewhere(tmp_path, command):
+    words = [command, "--learner", "127.0.0.2"]
+    chosen = options_from(parser().parse_args(words), tmp_path)
+    assert (chosen.world, chosen.policy) == (command, "sac")
+    assert (chosen.learner_host, chosen.robot_host) == ("127.0.0.2", "")
+
+
+def test_both_machines_agree_on_the_preset_without_a_word(tmp_path):
+    near = options_from(parser().parse_args(["sim", "--learner", "127.0.0.2"]), tmp_path)
+    far = options_from(parser().parse_args(["learner", "--robot", "127.0.0.3"]), tmp_path)
+    assert near.preset == far.preset == "thesis"
+
+
+def test_the_command_line_starts_a_learner_alone(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    words = ["learner", "--robot", "127.0.0.3", "--preset", "cpu", "--seed", "4"]
+    words += ["--resume", str(tmp_path), "--architecture", "async_1"]
+    chosen = options_from(parser().parse_args(words), tmp_path)
+    assert (chosen.robot_host, chosen.preset, chosen.seed) == ("127.0.0.3", "cpu", 4)
+    (learner,) = graph(chosen, tmp_path)
+    assert learner.parameters["resume"] is True
+    assert learner.parameters["run_dir"] == str(tmp_path)
+    assert learner.parameters["architecture"] == "async_1"
+
+
+def test_what_a_terminal_was_told_for_one_machine_does_not_hold_for_two(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "42")
+    chosen = RunOptions(root=ROOT, run_dir=tmp_path, **ROBOT_ELSEWHERE)
+    (learner,) = graph(chosen, tmp_path)
+    variables = started_as(learner, chosen).environment
+    assert variables["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+    assert variables["ROS_DOMAIN_ID"] == "42"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"policy": "servo", **LEARNER_ELSEWHERE}, "nothing learns"),
+        ({"dry_run": True, **LEARNER_ELSEWHERE}, "nothing learns"),
+        ({"checkpoint": str(ROOT), **ROBOT_ELSEWHERE}, "nothing learns"),
+        ({**LEARNER_ELSEWHERE, **ROBOT_ELSEWHERE}, "one of them"),
+        ({"resume": True, **LEARNER_ELSEWHERE}, "resume"),
+        ({"learner_host": "no host"}, "no address of 'no host'"),
+        ({"robot_host": "10.0.0.1;10.0.0.2"}, "no address of"),
+    ],
+)
+def test_fault_a_learner_elsewhere_that_cannot_be_is_named(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        options(**wrong)
+
+
+def test_fault_a_learner_for_no_robot_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(["learner"])
+    assert "--robot" in capsys.readouterr().err

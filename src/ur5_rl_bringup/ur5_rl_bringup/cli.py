@@ -36,8 +36,13 @@ DEFAULTS = {
     "architecture": "",
     "checkpoint": "",
     "episodes": 0,
+    "headless": False,
+    "learner_host": "",
+    "minutes": 0.0,
     "report": "",
     "resume": None,
+    "robot_host": "",
+    "robot_ip": "",
 }
 
 
@@ -69,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("eval", help="compare checkpoints, noise-free")
     evaluate.add_argument("checkpoint", help="a folder run_dir/checkpoints/NUMBER")
     dry_run = commands.add_parser("dry-run", help="real sensors, no motion: before all")
+    learner_help = "learn for a graph on another machine: its sim or robot --learner"
+    learner = commands.add_parser("learner", help=learner_help)
     graph_help = "through the whole graph; without it: in this process, many at once"
     evaluate.add_argument(REAL_TIME, action="store_true", help=graph_help)
     commands.add_parser("test", help="run the tests (further words go to pytest)")
@@ -80,29 +87,42 @@ def parser() -> argparse.ArgumentParser:
     sim.set_defaults(world="sim")
     robot.set_defaults(world="robot")
     evaluate.set_defaults(world="sim", policy="sac")
+    learner.set_defaults(world="robot", policy="sac")
     for command in (sim, robot, evaluate):
         _add_graph_options(command, minutes=0.0)
         _add_result_options(command, episodes=10 if command is evaluate else 0)
     for command in (sim, robot):
+        _add_policy_options(command)
         _add_learning_options(command)
     _add_graph_options(dry_run, minutes=1.0)
     _add_dry_run_options(dry_run)
+    _add_run_options(learner)
+    _add_learning_options(learner)
+    host_help = "the machine of all the rest: name or address"
+    learner.add_argument(
+        "--robot", dest="robot_host", required=True, metavar="HOST", help=host_help
+    )
     return top
 
 
-def _add_graph_options(command: argparse.ArgumentParser, minutes: float) -> None:
+def _add_run_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--task", choices=TASKS, default="reaching")
     add("--seed", type=int, default=0)
-    add("--minutes", type=float, default=minutes, help="0: no limit")
     add("--preset", choices=("auto", *PRESETS), default="auto", help="network and images")
     period_help = "time between two actions, for every node; 0: as in the files"
     add("--action-period-ms", type=float, default=0.0, metavar="MS", help=period_help)
     add("--params", type=Path, action="append", default=[], metavar="FILE")
-    add("--headless", action="store_true", help="draw the target off screen")
-    add("--robot-ip", default="", help="stronger than the parameter files")
     add("--run-dir", type=Path, help="default: runs/DATE_TASK_POLICY_SEED")
     add("--verbose", action="store_true", help="show what the nodes log")
+
+
+def _add_graph_options(command: argparse.ArgumentParser, minutes: float) -> None:
+    _add_run_options(command)
+    add = command.add_argument
+    add("--minutes", type=float, default=minutes, help="0: no limit")
+    add("--headless", action="store_true", help="draw the target off screen")
+    add("--robot-ip", default="", help="stronger than the parameter files")
 
 
 def _add_result_options(command: argparse.ArgumentParser, episodes: int) -> None:
@@ -111,9 +131,15 @@ def _add_result_options(command: argparse.ArgumentParser, episodes: int) -> None
     add("--report", default="", metavar="FILE.json", help="results for other programs")
 
 
-def _add_learning_options(command: argparse.ArgumentParser) -> None:
+def _add_policy_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--policy", choices=POLICIES, default="sac")
+    host_help = "machine that learns, by `ur5rl learner`; default: this one"
+    add("--learner", dest="learner_host", default="", metavar="HOST", help=host_help)
+
+
+def _add_learning_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
     add("--architecture", choices=ARCHITECTURES, default="", help=ARCHITECTURE_HELP)
     resume_help = "go on with the newest run, or with RUN_DIR"
     add("--resume", nargs="?", const="", metavar="RUN_DIR", help=resume_help)
@@ -149,7 +175,7 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         world=typed.world,
         task=typed.task,
         policy="sac" if typed.checkpoint else typed.policy,
-        preset=_preset(typed.preset),
+        preset=_preset(typed),
         architecture=typed.architecture,
         action_period_ms=typed.action_period_ms,
         seed=typed.seed,
@@ -162,6 +188,8 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         report=_absolute(typed.report),
         robot_ip=typed.robot_ip,
         dry_run=typed.command == "dry-run",
+        learner_host=typed.learner_host,
+        robot_host=typed.robot_host,
     )
 
 
@@ -169,9 +197,12 @@ def _absolute(path: str) -> str:
     return str(Path(path).resolve()) if path else ""
 
 
-def _preset(name: str) -> str:
-    if name != "auto":
-        return name
+def _preset(typed: argparse.Namespace) -> str:
+    if typed.preset != "auto":
+        return str(typed.preset)
+    if typed.learner_host or typed.robot_host:
+        # Both machines must come to one answer, and the robot's need not have a GPU.
+        return "thesis"
     return "thesis" if Path("/dev/nvidia0").exists() else "cpu"
 
 
@@ -194,33 +225,44 @@ def run_graph(options: RunOptions, *, verbose: bool) -> int:
         if options.dry_run:
             print("\n".join(checklist(options.root)))
         print(_greeting(options), flush=True)
-        children = [_child(process, options) for process in processes]
+        children = [started_as(process, options) for process in processes]
         return asyncio.run(Supervisor(children, verbose=verbose).run())
     finally:
         shutil.rmtree(shared_dir, ignore_errors=True)
 
 
 def _greeting(options: RunOptions) -> str:
+    if options.robot_host:
+        return (
+            f"ur5rl: learns for {options.robot_host}, {options.task}, "
+            f"preset {options.preset}, seed {options.seed}\n"
+            f"ur5rl: run folder {options.run_dir}\nur5rl: Ctrl-C saves and ends"
+        )
     who = options.checkpoint or options.policy
     world = f"{options.world}, dry run" if options.dry_run else options.world
     screen = "off screen" if options.headless else "in a window"
+    far = f", learner at {options.learner_host}" if options.learner_host else ""
     return (
-        f"ur5rl: {world}, {options.task}, policy {who}, preset {options.preset}, "
+        f"ur5rl: {world}, {options.task}, policy {who}{far}, preset {options.preset}, "
         f"seed {options.seed}; target {screen}\nur5rl: run folder {options.run_dir}\n"
         "ur5rl: Ctrl-C stops the arm, saves and ends"
     )
 
 
-def _child(process: Process, options: RunOptions) -> Child:
+def started_as(process: Process, options: RunOptions) -> Child:
+    """Return how a process is started; its parameters are then in its own file."""
     path = options.run_dir / "parameters" / f"{process.name}.yaml"
     path.parent.mkdir(exist_ok=True)
     values = parameters_of(process, options)
     path.write_text(yaml.safe_dump({f"/**/{process.name}": {"ros__parameters": values}}))
     words = ("--ros-args", "--params-file", str(path))
+    ours = environment(options.root, options.peer)
+    # What a terminal was told for one machine does not hold for two.
+    shared = {**os.environ, **ours} if options.peer else {**ours, **os.environ}
     return Child(
         process=process,
         command=(sys.executable, "-m", process.module, *words),
-        environment={**environment(options.root), **os.environ, **process.environment},
+        environment={**shared, **process.environment},
         log_path=options.run_dir / "log" / f"{process.name}.log",
     )
 

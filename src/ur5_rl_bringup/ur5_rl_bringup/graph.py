@@ -67,15 +67,27 @@ class Process:
         return f"{self.package}.nodes.{self.executable}"
 
 
-def environment(root: Path) -> dict[str, str]:
-    """Return the variables that every process of the graph needs."""
-    return {
+def environment(root: Path, peer: str = "") -> dict[str, str]:
+    """Return the variables that every process of the graph needs.
+
+    Args:
+        root: Top folder of the checkout.
+        peer: The other machine of a graph on two; "" = nothing leaves this one.
+    """
+    profile = "fastdds_network.xml" if peer else "fastdds.xml"
+    variables = {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(root / "config" / "fastdds.xml"),
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(root / "config" / profile),
         "OMP_NUM_THREADS": "1",  # the learner sets its own number
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",  # a queue.py in the user's folder is not ours
     }
+    if peer:
+        # LOCALHOST would add a transport of its own beside the profile's, and all that
+        # leaves the machine would leave it twice.
+        variables["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"
+        variables["ROS_STATIC_PEERS"] = peer
+    return variables
 
 
 def parameter_files(options: RunOptions) -> tuple[Path, ...]:
@@ -87,7 +99,9 @@ def parameter_files(options: RunOptions) -> tuple[Path, ...]:
 
 
 def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
-    """Return the processes of a run. `shared_dir` holds what the simulation shares."""
+    """Return this machine's processes. `shared_dir` holds what the simulation shares."""
+    if options.robot_host:
+        return (_learner(options),)
     processes = [
         _arm(options, shared_dir),
         _camera(options, shared_dir),
@@ -98,15 +112,24 @@ def graph(options: RunOptions, shared_dir: Path) -> tuple[Process, ...]:
     ]
     if options.world == "sim":
         processes.insert(0, _controller(options, shared_dir))
-    if options.learns:
-        processes.append(_learner(options))
-    processes.append(_watch(options, [p.name for p in processes if p.is_node]))
-    return tuple(processes)
+    learners = [_learner(options)] if options.learns else []
+    nodes = [p.name for p in processes + learners if p.is_node]  # wherever they run
+    if not options.learner_host:
+        processes += learners
+    return (*processes, _watch(options, nodes))
 
 
 def node_names(options: RunOptions) -> frozenset[str]:
     """Return the names that parameter files may use, whether this run has them or not."""
-    everything = replace(options, world="sim", policy="sac", checkpoint="", dry_run=False)
+    everything = replace(
+        options,
+        world="sim",
+        policy="sac",
+        checkpoint="",
+        dry_run=False,
+        learner_host="",
+        robot_host="",
+    )
     runs = (everything, replace(everything, dry_run=True))
     return frozenset(process.name for run in runs for process in graph(run, Path()))
 

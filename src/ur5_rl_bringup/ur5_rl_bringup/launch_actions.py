@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,33 +47,52 @@ ARGUMENTS = {  # name: (default, description)
     "report": ("", "JSON file for other programs"),
     "dry_run": ("false", "send zero velocity alone, tell what would have been sent"),
     "robot_ip": ("", "address of the robot, stronger than the parameter files"),
+    "learner_host": ("", "machine that learns, by learner.launch.py; default this one"),
     "run_dir": (
         "",
         "folder of the run; default runs/DATE_TASK_POLICY_SEED",
     ),
 }
+ROBOT_HOST = "robot_host"
 
 
 def description(root: Path, world: str) -> LaunchDescription:
     """Return the graph of `world` ("sim" or "robot") as a launch description."""
-    declared = [
+    return LaunchDescription([*_declared(), _body(root, world, tuple(ARGUMENTS))])
+
+
+def learner_description(root: Path) -> LaunchDescription:
+    """Return the learner of a graph that runs on another machine."""
+    host = DeclareLaunchArgument(ROBOT_HOST, description="machine of the robot's graph")
+    body = _body(root, "robot", (*ARGUMENTS, ROBOT_HOST))
+    return LaunchDescription([host, *_declared(), body])
+
+
+def _declared() -> list[DeclareLaunchArgument]:
+    return [
         DeclareLaunchArgument(name, default_value=default, description=text)
         for name, (default, text) in ARGUMENTS.items()
     ]
-    body = OpaqueFunction(function=lambda context: _start(context, root, world))
-    return LaunchDescription([*declared, body])
 
 
-def _start(context: LaunchContext, root: Path, world: str) -> list[Any]:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+def _body(root: Path, world: str, names: Sequence[str]) -> OpaqueFunction:
+    def start(context: LaunchContext) -> list[Any]:
+        given = {name: LaunchConfiguration(name).perform(context) for name in names}
+        return _started(given, root, world)
+
+    return OpaqueFunction(function=start)
+
+
+def _started(given: dict[str, str], root: Path, world: str) -> list[Any]:
     options = _options(given, root, world)
     check_node_names(options, parameter_files(options))
     options.run_dir.mkdir(parents=True, exist_ok=True)
     shared_dir = Path(tempfile.mkdtemp(prefix="ur5rl-", dir="/dev/shm"))
     processes = graph(options, shared_dir)
     write_run_description(options, processes)
-    variables = [SetEnvironmentVariable(k, v) for k, v in environment(root).items()]
-    return [*variables, *(a for p in processes for a in _actions(p, options))]
+    variables = environment(root, options.peer)
+    settings = [SetEnvironmentVariable(k, v) for k, v in variables.items()]
+    return [*settings, *(a for p in processes for a in _actions(p, options))]
 
 
 def _options(given: dict[str, str], root: Path, world: str) -> RunOptions:

@@ -1,5 +1,6 @@
 """What a person may choose when starting the graph: one type for both readers."""
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,9 @@ class RunOptions:
         robot_ip: Address of the robot; "" = as in the parameter files.
         dry_run: Decide everything, send zero velocity alone, tell what would have been
             sent; nothing learns.
+        learner_host: Name or address of the machine that learns; "" = this one.
+        robot_host: Name or address of the machine of all the rest, where this one does
+            nothing but learn; "" = this one.
     """
 
     root: Path
@@ -56,6 +60,8 @@ class RunOptions:
     report: str = ""
     robot_ip: str = ""
     dry_run: bool = False
+    learner_host: str = ""
+    robot_host: str = ""
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -82,8 +88,31 @@ class RunOptions:
                 raise ValueError(f"params: there is no file {path}")
         if self.checkpoint and not Path(self.checkpoint).is_dir():
             raise ValueError(f"checkpoint: there is no folder {self.checkpoint}")
+        self._check_hosts()
+
+    def _check_hosts(self) -> None:
+        if self.peer and not self.learns:
+            raise ValueError("learner_host, robot_host: nothing learns in this run")
+        if self.learner_host and self.robot_host:
+            raise ValueError("learner_host, robot_host: one of them is this machine")
+        if self.learner_host and self.resume:
+            raise ValueError("resume: it is the learner's, ask for it on its machine")
+        if self.peer and not _has_address(self.peer):
+            raise ValueError(f"learner_host, robot_host: no address of '{self.peer}'")
 
     @property
     def learns(self) -> bool:
-        """Whether a learner is part of the graph."""
+        """Whether a learner is part of the graph, on this machine or another."""
         return self.policy == "sac" and not self.checkpoint and not self.dry_run
+
+    @property
+    def peer(self) -> str:
+        """The other machine of a graph on two; "" if it is on one."""
+        return self.learner_host or self.robot_host
+
+
+def _has_address(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None, socket.AF_INET))
+    except (OSError, UnicodeError):
+        return False
