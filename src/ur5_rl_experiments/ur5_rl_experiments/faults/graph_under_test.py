@@ -53,7 +53,7 @@ class GraphUnderTest:
 
     def __init__(self, root: Path, run: GraphRun, ear: Ear, poses: PoseRecorder) -> None:
         self.root, self.run, self.ear, self.poses = root, run, ear, poses
-        self._kills_s: dict[str, list[float]] = {}
+        self._restarts_s: dict[str, list[float]] = {}
 
     # Processes.
 
@@ -70,19 +70,23 @@ class GraphUnderTest:
         raise FaultError(f"no process runs {node}")
 
     def await_restarts_left(self, node: str) -> None:
-        """Wait until a kill of a node is below the supervisor's limit of restarts.
+        """Wait until one more restart of a node is below the supervisor's limit.
 
-        Comes before the wait for the instant at which to kill.
+        Comes before the wait for the instant at which to inject what ends the node.
         """
-        kills_s = self._kills_s.get(node, [])
-        if len(kills_s) >= MAX_RESTARTS - 1:
-            free_s = kills_s[-MAX_RESTARTS + 1] + RESTART_WINDOW_S
+        restarts_s = self._restarts_s.get(node, [])
+        if len(restarts_s) >= MAX_RESTARTS - 1:
+            free_s = restarts_s[-MAX_RESTARTS + 1] + RESTART_WINDOW_S
             time.sleep(max(0.0, free_s - time.monotonic()))
+
+    def note_restart(self, node: str) -> None:
+        """Count a restart of a node that begins about now."""
+        self._restarts_s.setdefault(node, []).append(time.monotonic())
 
     def kill(self, node: str) -> int:
         """Kill a node with -9, now; return when [ns]."""
         process = self.process(node)
-        self._kills_s.setdefault(node, []).append(time.monotonic())
+        self.note_restart(node)
         now_ns = time.monotonic_ns()
         process.kill()
         return now_ns

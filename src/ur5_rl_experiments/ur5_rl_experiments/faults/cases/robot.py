@@ -58,9 +58,11 @@ def link_is_cut(cut_s: float) -> InGraph:
     """Return the case of a cable that is out for `cut_s` [s]."""
 
     def run(graph: GraphUnderTest, rng: Random) -> Outcome:
+        graph.await_restarts_left("arm_node")  # a fresh one takes up a lost link
         graph.await_motion()
         time.sleep(rng.uniform(0.0, 0.04))
         verdict = Verdict()
+        graph.note_restart("arm_node")
         fault_ns = time.monotonic_ns()
         graph.robot(f"stall {cut_s}")
         motion = graph.await_rest(fault_ns)
