@@ -6,6 +6,13 @@ from hypothesis import strategies as st
 
 from ur5_rl_bringup.core.watch import MAX_NAME, MAX_NODES, Beat, Silence, Watch
 from ur5_rl_bringup.core.watch_config import WatchConfig
+from ur5_rl_interfaces.msg import (
+    LearnerStatus,
+    LearnerTurn,
+    PolicyParameters,
+    Transition,
+    TransitionAck,
+)
 
 MS = 1_000_000
 BEAT_MS, TICK_MS = 50, 20
@@ -256,3 +263,27 @@ def test_fault_names_without_end_or_number_are_refused_and_the_nodes_stay_watche
     assert watch.refused == 11
     assert len(watch.states()) == MAX_NODES + len(CONFIG.nodes)
     assert watch.states()["env_node"] == "starts"
+
+
+@pytest.mark.parametrize("ahead_s", [-1_000_000, 1_000_000])
+def test_a_learner_on_a_machine_with_another_steady_clock_is_alive(ahead_s):
+    graph = Graph("env_node", "actor_node")
+    for now_ms in range(0, 3_000, BEAT_MS):
+        graph.run(now_ms)
+        far_ns = now_ms * MS + ahead_s * 1_000_000_000
+        beat = Beat(
+            node="learner_node", session=9, steady_ns=far_ns, loop_steady_ns=far_ns
+        )
+        graph.watch.on_beat(beat, now_ms * MS)
+    assert graph.watch.states()["learner_node"] == "alive"
+    ((_, text),) = graph.run(9_000)  # now it is silent: told, and nothing stops
+    assert "learner_node has been silent for 5" in text
+    assert graph.verdict.stop_reason == ""
+
+
+def test_what_the_learner_sends_carries_no_instant_of_its_steady_clock():
+    sent = (LearnerStatus, LearnerTurn, PolicyParameters, TransitionAck)
+    fields = {name for kind in sent for name in kind.get_fields_and_field_types()}
+    assert not {name for name in fields if "steady" in name}
+    received = Transition.get_fields_and_field_types()
+    assert not {name for name in received if "steady" in name}
