@@ -123,9 +123,12 @@ def test_where_there_is_a_compiler_its_code_cuts():
 
 
 @pytest.mark.parametrize("compiler", ["no-such-compiler", "false", "true"])
-def test_fault_a_compiler_that_is_missing_or_fails_is_done_without(monkeypatch, compiler):
+def test_fault_a_compiler_that_is_missing_or_fails_is_done_without_and_named(
+    monkeypatch, caplog, compiler
+):
     monkeypatch.setattr(stack_crop, "COMPILER", compiler)
     assert compiled_crop.__wrapped__() is None
+    assert "stack_crop.c was not built" in caplog.text
 
 
 @pytest.mark.parametrize(

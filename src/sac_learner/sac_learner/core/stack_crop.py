@@ -1,6 +1,7 @@
 """`stack_crop.c`, built for the processor that it runs on."""
 
 import ctypes
+import logging
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -32,7 +33,11 @@ def compiled_crop() -> CropStacks | None:
     try:
         with tempfile.TemporaryDirectory(prefix="ur5rl-crop-") as folder:
             crop_stacks = _built(Path(folder) / "stack_crop.so").crop_stacks
-    except (OSError, subprocess.SubprocessError):  # no compiler, no room, no right to run
+    except (OSError, subprocess.SubprocessError) as error:  # no compiler, room or right
+        logging.getLogger(__name__).warning(
+            "OpenCV cuts the mini-batches, which takes longer: "
+            f"{SOURCE.name} was not built: {error}"
+        )
         return None
     crop_stacks.restype = None
     crop_stacks.argtypes = [
