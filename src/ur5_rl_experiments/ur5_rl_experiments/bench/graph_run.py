@@ -1,5 +1,6 @@
 """One run of the graph as a child process, on an address and a DDS domain of its own."""
 
+import ctypes
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ur5_rl_bringup.supervisor import PR_SET_PDEATHSIG
 from ur5_rl_ros.domain import claimed_domain
 
 STOP_S = 15.0
@@ -64,20 +66,52 @@ def graph_run(
     to `log_path`, by default beside `run_dir`.
     """
     address = free_address()
-    where = ["--headless", "--robot-ip", address, "--run-dir", str(run_dir)]
-    command = [sys.executable, "-m", "ur5_rl_bringup.cli", str(root), "sim"]
+    words = ["sim", *words, "--headless", "--robot-ip", address]
     log_path = log_path or run_dir.with_suffix(".log")
-    with claimed_domain() as domain, open(log_path, "w") as log:
+    with claimed_domain() as domain:
+        more = {"ROS_DOMAIN_ID": str(domain), **(variables or {})}
+        with _command(root, words, run_dir, more, log_path) as child:
+            yield GraphRun(child, domain, address, run_dir, log_path)
+
+
+@contextmanager
+def learner_run(
+    root: Path, words: Sequence[str], run_dir: Path, domain: int
+) -> Iterator[None]:
+    """Run `ur5rl learner` with `words` for as long as the block lasts."""
+    variables = {"ROS_DOMAIN_ID": str(domain)}
+    words, log_path = ["learner", *words], run_dir.with_suffix(".log")
+    with _command(root, words, run_dir, variables, log_path):
+        yield
+
+
+@contextmanager
+def _command(
+    root: Path,
+    words: Sequence[str],
+    run_dir: Path,
+    variables: Mapping[str, str],
+    log_path: Path,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of `ur5rl` for as long as the block lasts."""
+    command = [sys.executable, "-m", "ur5_rl_bringup.cli", str(root)]
+    with open(log_path, "w") as log:
         child = subprocess.Popen(
-            [*command, *words, *where],
-            env={**os.environ, "ROS_DOMAIN_ID": str(domain), **(variables or {})},
+            [*command, *words, "--run-dir", str(run_dir)],
+            env={**os.environ, **variables},
             stdout=log,
             stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  a system call, no lock
         )
         try:
-            yield GraphRun(child, domain, address, run_dir, log_path)
+            yield child
         finally:
             _end(child)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel stop this process when the one that started it dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

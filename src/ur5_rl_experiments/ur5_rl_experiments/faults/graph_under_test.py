@@ -1,12 +1,13 @@
 """The whole graph on the virtual robot, with hands on everything that can break."""
 
 import json
+import os
 import signal
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,18 @@ from typing import Any
 import psutil
 import yaml
 
+from ur5_rl_bringup.graph import environment
 from ur5_rl_bringup.supervisor import MAX_RESTARTS, RESTART_WINDOW_S
-from ur5_rl_experiments.bench.graph_run import GraphRun, graph_run
+from ur5_rl_experiments.bench.graph_run import GraphRun, graph_run, learner_run
 from ur5_rl_experiments.core.motion_record import MotionRecord
 from ur5_rl_experiments.faults.ear import Ear, listening
+from ur5_rl_experiments.faults.link_emulator import (
+    FAR,
+    NEAR,
+    Link,
+    emulated_link,
+    inside,
+)
 from ur5_rl_experiments.faults.pose_recorder import PoseRecorder
 from ur5_rl_interfaces.msg import EnvStatus, LearnerStatus
 from ur5_sim.core.config import ControllerConfig
@@ -38,21 +47,35 @@ class GraphSpec:
     """How to start a graph; cases with equal ones share it.
 
     Attributes:
-        words: Options of `ur5rl sim`.
+        words: Options of `ur5rl sim`, and of `ur5rl learner` where there is one.
         parameters: By node, stronger than the files.
         variables: Of the environment of each process.
+        is_on_two_machines: Whether the learner is beyond an emulated link.
     """
 
     words: tuple[str, ...] = ("--policy", "servo")
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    is_on_two_machines: bool = False
 
 
 class GraphUnderTest:
-    """A running graph, what it says (`ear`) and what its arm does (`poses`)."""
+    """A running graph, what it says (`ear`) and what its arm does (`poses`).
 
-    def __init__(self, root: Path, run: GraphRun, ear: Ear, poses: PoseRecorder) -> None:
+    Attributes:
+        link: To its learner, where that is on another machine.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        run: GraphRun,
+        ear: Ear,
+        poses: PoseRecorder,
+        link: Link | None = None,
+    ) -> None:
         self.root, self.run, self.ear, self.poses = root, run, ear, poses
+        self.link = link
         self._restarts_s: dict[str, list[float]] = {}
 
     # Processes.
@@ -218,24 +241,47 @@ def graph_under_test(
 
     `run_dir` is where it leaves what it leaves; by default a folder that is removed.
     """
-    with tempfile.TemporaryDirectory(prefix="ur5rl-faults-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="ur5rl-faults-") as folder,
+        ExitStack() as stack,
+    ):
         params = Path(folder) / "faults.yaml"
         params.write_text(yaml.safe_dump(_parameter_file(spec.parameters)))
         words = [*spec.words, "--params", str(params)]
-        with (
+        far, link = Path(folder) / "far", None
+        if spec.is_on_two_machines:
+            link = stack.enter_context(_robots_machine(root))
+        run = stack.enter_context(
             graph_run(
                 root,
-                words,
+                words if link is None else [*words, "--learner", FAR],
                 run_dir or Path(folder) / "run",
                 variables=spec.variables,
                 log_path=Path(folder) / "printed.log",
-            ) as run,
-            listening(root, run.domain) as ear,
-            PoseRecorder(_pose_file(run)) as poses,
-        ):
-            graph = GraphUnderTest(root, run, ear, poses)
-            graph.wait("the first episode", graph.is_running, START_S)
-            yield graph
+            )
+        )
+        if link is not None:
+            words += ["--robot", NEAR]
+            with inside(link.far):
+                stack.enter_context(learner_run(root, words, far, run.domain))
+        ear = stack.enter_context(listening(root, run.domain))
+        poses = stack.enter_context(PoseRecorder(_pose_file(run)))
+        graph = GraphUnderTest(root, run, ear, poses, link)
+        graph.wait("the first episode", graph.is_running, START_S)
+        yield graph
+
+
+@contextmanager
+def _robots_machine(root: Path) -> Iterator[Link]:
+    """Be on the robot's machine, of two, for as long as the block lasts."""
+    before = dict(os.environ)
+    with emulated_link() as link, inside(link.near):
+        os.environ.update(environment(root, FAR))
+        try:
+            yield link
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def _parameter_file(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ur5_rl_experiments.faults.cases import (
     files,
     learner,
     machine,
+    network,
     robot,
     sensors,
     velocity_commands,
@@ -29,7 +30,16 @@ from ur5_rl_experiments.faults.graph_under_test import (
     graph_under_test,
 )
 
-MODULES = (commanders, robot, learner, velocity_commands, machine, sensors, files)
+MODULES = (
+    commanders,
+    robot,
+    learner,
+    velocity_commands,
+    machine,
+    sensors,
+    files,
+    network,
+)
 MAX_DISTURBED = 3  # runs of one injection that a pause of the machine may spoil
 
 
@@ -80,6 +90,8 @@ class Harness:
             cases: What to inject.
             runs: How often each; None = as often as the matrix asks for.
         """
+        # DDS reads its profile once in a process: the one for networks hears them all.
+        cases = sorted(cases, key=lambda c: not (c.spec and c.spec.is_on_two_machines))
         with FreezeMeter() as freezes:
             for spec, group in groupby(cases, key=lambda case: case.spec):
                 members = list(group)
@@ -96,12 +108,20 @@ class Harness:
         assert spec is not None  # noqa: S101  the caller has looked
         left = list(cases)
         while left:
-            with graph_under_test(self._root, spec) as graph:
-                while left:
-                    result = self._injected(left.pop(0), graph, runs, freezes)
-                    yield result
-                    if graph.run.child.poll() is not None:
-                        break  # the next case gets a graph that runs
+            try:
+                with graph_under_test(self._root, spec) as graph:
+                    while left:
+                        result = self._injected(left.pop(0), graph, runs, freezes)
+                        yield result
+                        if graph.run.child.poll() is not None:
+                            break  # the next case gets a graph that runs
+            except OSError as error:  # this machine lacks what the graph needs
+                yield self._not_injected(left.pop(0), error)
+
+    def _not_injected(self, case: Case, error: OSError) -> Result:
+        outcome = Outcome(detector="nobody", failures=(f"not injected: {error}",))
+        _show(case, outcome, "")
+        return Result(case, [outcome])
 
     def _injected(
         self,
