@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -59,13 +59,15 @@ class Result:
     """What has come of one case so far.
 
     Attributes:
+        rng: Draws when and how the next one is injected.
         outcomes: One per injection.
         disturbed: Failed injections that were repeated because the machine itself stood
             still within them.
     """
 
     case: Case
-    outcomes: list[Outcome]
+    rng: Random
+    outcomes: list[Outcome] = field(default_factory=list)
     disturbed: int = 0
 
     def entry(self) -> dict[str, Any]:
@@ -97,44 +99,48 @@ class Harness:
                 members = list(group)
                 if spec is None:
                     for case in members:
-                        yield self._injected(case, self._root, runs, freezes)
+                        result = self._begun(case)
+                        self._inject(result, self._root, runs, freezes)
+                        yield result
                 else:
                     yield from self._in_graphs(members, runs, freezes)
+
+    def _begun(self, case: Case) -> Result:
+        return Result(case, Random(f"{case.fault} {self._seed}"))
 
     def _in_graphs(
         self, cases: list[Case], runs: int | None, freezes: FreezeMeter
     ) -> Iterator[Result]:
+        """Yield the results of cases that share a graph; one that ends is replaced."""
         spec = cases[0].spec
         assert spec is not None  # noqa: S101  the caller has looked
-        left = list(cases)
+        left = [self._begun(case) for case in cases]
         while left:
             try:
                 with graph_under_test(self._root, spec) as graph:
-                    while left:
-                        result = self._injected(left.pop(0), graph, runs, freezes)
-                        yield result
-                        if graph.run.child.poll() is not None:
-                            break  # the next case gets a graph that runs
-            except OSError as error:  # this machine lacks what the graph needs
-                yield self._not_injected(left.pop(0), error)
+                    while left and not _has_ended(graph):
+                        if self._inject(left[0], graph, runs, freezes):
+                            yield left.pop(0)
+            except (FaultError, RunFailedError, OSError) as error:  # it does not start
+                outcome = Outcome(detector="nobody", failures=(f"not injected: {error}",))
+                left[0].outcomes.append(outcome)
+                _show(left[0].case, outcome, "")
+                yield left.pop(0)
 
-    def _not_injected(self, case: Case, error: OSError) -> Result:
-        outcome = Outcome(detector="nobody", failures=(f"not injected: {error}",))
-        _show(case, outcome, "")
-        return Result(case, [outcome])
-
-    def _injected(
+    def _inject(
         self,
-        case: Case,
+        result: Result,
         where: GraphUnderTest | Path,
         runs: int | None,
         freezes: FreezeMeter,
-    ) -> Result:
-        result = Result(case, [])
-        rng = Random(f"{case.fault} {self._seed}")
+    ) -> bool:
+        """Inject a fault until that is done, or its graph has ended: return which."""
+        case = result.case
         while len(result.outcomes) < (runs or case.runs):
+            if _has_ended(where):
+                return False
             began_ns = time.monotonic_ns()
-            outcome = _once(case, where, rng)
+            outcome = _once(case, where, result.rng)
             froze_ms = freezes.longest_ms(began_ns, time.monotonic_ns())
             is_spoilt = bool(outcome.failures) and froze_ms > 0.0
             if is_spoilt and result.disturbed < MAX_DISTURBED * case.runs:
@@ -144,7 +150,7 @@ class Harness:
             result.outcomes.append(outcome)
             _show(case, outcome, "")
             self._keep(result)
-        return result
+        return True
 
     def _keep(self, result: Result) -> None:
         path = self._folder / f"{result.case.fault}.json"
@@ -153,6 +159,10 @@ class Harness:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(document, indent=1))
         partial.replace(path)
+
+
+def _has_ended(where: GraphUnderTest | Path) -> bool:
+    return isinstance(where, GraphUnderTest) and where.run.child.poll() is not None
 
 
 def _once(case: Case, where: GraphUnderTest | Path, rng: Random) -> Outcome:
