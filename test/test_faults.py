@@ -1,8 +1,10 @@
 """A part of the fault matrix on the real graph; all of it: `./ur5rl faults`."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from running_graph import ROOT
 pytestmark = pytest.mark.system
 
 TIMEOUT_S = 240.0
+MAY_HAVE_NETWORKS = os.geteuid() == 0 and Path("/dev/net/tun").exists()
 
 
 def faults(*words, timeout_s=TIMEOUT_S):
@@ -29,6 +32,12 @@ def test_fault_the_matrix_once(tmp_path, names):
     entries = json.loads(report.read_text())
     assert [entry["fault"] for entry in entries] == list(names)
     assert all(entry["passed"] == entry["runs"] == 1 for entry in entries)
+
+
+@pytest.mark.skipif(not MAY_HAVE_NETWORKS, reason="namespaces and TAP devices need root")
+def test_fault_the_network_to_a_learner_elsewhere_fails(tmp_path):
+    done = faults("--only", "F25c", "--runs", "1", "--folder", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_fault_an_unknown_name_is_one_clear_line():
