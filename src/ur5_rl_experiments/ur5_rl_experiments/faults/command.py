@@ -110,8 +110,22 @@ def page(entries: Sequence[dict[str, Any]]) -> list[str]:
         "",
         *matrix_rows(rows),
         "",
+        *_not_yet(entries),
         *_further(entries),
     ]
+
+
+def _not_yet(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """Say which faults were injected less often than the matrix asks for."""
+    runs = {entry["fault"]: entry["runs"] for entry in entries}
+    missing = [
+        f"{case.fault} ({runs.get(case.fault, 0)} of {case.runs})"
+        for case in all_cases()
+        if runs.get(case.fault, 0) < case.runs
+    ]
+    if not missing:
+        return []
+    return [f"Injected less often than planned so far: {', '.join(missing)}.", ""]
 
 
 def _further(entries: Sequence[dict[str, Any]]) -> list[str]:
