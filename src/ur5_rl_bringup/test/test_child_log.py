@@ -3,7 +3,7 @@
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ur5_rl_bringup.child_log import ChildLog
@@ -25,14 +25,14 @@ def files_of_at_most(size_bytes: int) -> Iterator[None]:
 def test_lines_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "node.log"
     for line in (b"first\n", b"second\n"):
-        with ChildLog(path) as log:
+        with closing(ChildLog(path)) as log:
             assert log.write(line) == ""
     assert path.read_bytes() == b"first\nsecond\n"
 
 
 def test_fault_a_full_disk_costs_lines_and_is_named_once(tmp_path: Path) -> None:
     path = tmp_path / "node.log"
-    with ChildLog(path) as log:
+    with closing(ChildLog(path)) as log:
         log.write(b"before\n")
         with files_of_at_most(10):
             complaint = log.write(b"lost one\n")

@@ -1,8 +1,6 @@
 """What a child prints, kept in a file for as long as the disk takes it."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 
 class ChildLog:
@@ -19,18 +17,11 @@ class ChildLog:
         """
         self._path = path
         # Unbuffered: what could not be written must not wait to fail once more.
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115  closed by __exit__
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115  closed by close
         self._missed = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def write(self, line: bytes) -> str:

@@ -120,7 +120,7 @@ class Supervisor:
         """Copy a child's lines to its log, and to the console what a person needs."""
         assert child.running is not None and child.running.stdout is not None  # noqa: PT018
         is_face = child.process.on_exit is OnExit.SHUTDOWN
-        with ChildLog(child.log_path) as log:
+        with contextlib.closing(ChildLog(child.log_path)) as log:
             while line := await _line(child.running.stdout):
                 if complaint := log.write(line):
                     print(f"[{child.process.name}] {complaint}", flush=True)

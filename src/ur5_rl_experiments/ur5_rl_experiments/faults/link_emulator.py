@@ -179,8 +179,14 @@ def _new_network(address: str, stack: ExitStack) -> tuple[int, int]:
             ("address", "add", f"{address}/24", "dev", DEVICE),
             ("link", "set", DEVICE, "up"),
         ):
-            subprocess.run(["ip", *words], check=True)
+            _ip(*words)
         return namespace, device
+
+
+def _ip(*words: str) -> None:
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")
 
 
 @contextmanager
