@@ -22,8 +22,9 @@ from sac_learner.core.sampler import Handled
 from sac_learner.nodes.acks import Acks
 from sac_learner.nodes.learner_convert import policy_message, status_message, time_step
 from sac_learner.nodes.periods import Due, Stopwatch
+from sac_learner.nodes.policy_outlet import PolicyOutlet
 from sac_learner.nodes.turns import Turns
-from ur5_rl_interfaces.msg import LearnerStatus, PolicyParameters, Transition
+from ur5_rl_interfaces.msg import LearnerStatus, Transition
 from ur5_rl_ros import process, qos
 from ur5_rl_ros.code_version import commit_at
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
@@ -32,7 +33,6 @@ from ur5_rl_ros.params import load_config
 STATUS_PERIOD_S = 1.0
 WAIT_S = 0.005  # for new transitions, when the update-to-data ratio is used up
 BATCH_TIMEOUT_S = 0.1
-CONFIRM_PERIOD_S = 5.0  # actors rest when they have heard of no policy for a minute
 
 
 class LearnerNode(Node):
@@ -53,13 +53,9 @@ class LearnerNode(Node):
         self._disk_problem = ""
         self._turns = Turns(self) if config.is_sequential else None
         self._updates_published = -1
-        self._policy = PolicyParameters()  # published last; version 0: none yet
-        self._policy_told_s = 0.0
+        self._policies = PolicyOutlet(self)
         self._status = LearnerStatus(waiting_for="the replay buffer on disk")
         self._update_time, self._wait_time = Stopwatch(), Stopwatch()
-        self._policies = self.create_publisher(
-            PolicyParameters, "policy_parameters", qos.POLICY
-        )
         self._statuses = self.create_publisher(
             LearnerStatus, "learner_status", qos.STATUS
         )
@@ -86,9 +82,7 @@ class LearnerNode(Node):
                 self._update_or_wait()
                 self._acknowledge()
                 now_s = time.monotonic()
-                if policy_due(now_s) and self._turns is None:
-                    self._publish_policy()
-                self._confirm_policy(now_s)
+                self._publish_policy_if(policy_due(now_s), now_s)
                 if status_due(now_s):
                     self._publish_status()
                     self._watch_disk()
@@ -147,7 +141,7 @@ class LearnerNode(Node):
         updates = self._learner.sac.updates
         if updates != self._updates_published:
             self._publish_policy()
-        version = self._policy.version
+        version = self._policies.version
         turns.announce(handled, updates=updates, policy_version=version)
 
     def _update(self) -> None:
@@ -157,23 +151,19 @@ class LearnerNode(Node):
             with self._update_time:
                 self._learner.update(batch)
 
+    def _publish_policy_if(self, is_due: bool, now_s: float) -> None:
+        """Publish without holding up anything; a turn publishes its policy itself."""
+        if is_due and self._turns is None and self._policies.is_free(now_s):
+            self._publish_policy()
+        self._policies.confirm(now_s)
+
     def _publish_policy(self) -> None:
         learner = self._learner
         if not learner.has_policy:
             return
-        self._policy = policy_message(learner.next_policy(), learner.sampler.env_steps)
+        policy = policy_message(learner.next_policy(), learner.sampler.env_steps)
         self._updates_published = learner.sac.updates
-        self._tell_policy()
-
-    def _tell_policy(self) -> None:
-        self._policy.header.stamp = self.get_clock().now().to_msg()
-        self._policies.publish(self._policy)
-        self._policy_told_s = time.monotonic()
-
-    def _confirm_policy(self, now_s: float) -> None:
-        """Say now and then that the newest policy holds, also where nothing is learnt."""
-        if self._policy.version and now_s - self._policy_told_s >= CONFIRM_PERIOD_S:
-            self._tell_policy()
+        self._policies.publish(policy, time.monotonic())
 
     def _publish_status(self) -> None:
         updates = self._update_time.count
