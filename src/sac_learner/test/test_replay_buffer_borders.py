@@ -269,8 +269,10 @@ class FreesTooEarly(ReplayBuffer):
 
     def _drop_oldest(self):
         super()._drop_oldest()
-        if len(self._held) > 3:
-            self._frames.release(self._held.popleft())
+        if self._size > 1:
+            self._keeper.release_before(
+                int(self._oldest_frame[self._tail % self._ring]) + 1
+            )
 
 
 class RemembersOldRuns(ReplayBuffer):

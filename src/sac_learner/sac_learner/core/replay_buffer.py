@@ -1,6 +1,5 @@
 """Replay buffer: frames once, steps in a ring, transitions only where they happened."""
 
-from collections import deque
 from enum import Enum
 
 import numpy as np
@@ -9,12 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sac_learner.core.batch import AnyBatch, empty_batch, on_device
+from sac_learner.core.frame_keeper import FrameKeeper
 from sac_learner.core.frame_memory import Images, Numbers
 from sac_learner.core.frame_store import HOST, FrameStore
 from sac_learner.core.networks import NetworkConfig
 from sac_learner.core.time_step import COLOURS, STACK_FRAMES, TimeStep
 
-HELD_BYTES = 40  # of a slot number in a deque
 STEPS_PER_TRANSITION = 2  # room for steps that end no transition: first ones, after gaps
 
 
@@ -66,11 +65,7 @@ class ReplayBuffer:
         self._frames = FrameStore(
             network.height_px, network.width_px, replay_device, expected=capacity
         )
-        self.frames_unused = 0  # came, and no step that could be stored showed them
-        self._held: deque[int] = deque()  # slots in the order of first use, oldest first
-        self._frames_used = 0
-        self._recent: dict[int, int] = {}  # frame id -> slot, of the newest step's stack
-        self._orders: dict[int, int] = {}  # slot -> order, of those of them in use
+        self._keeper = FrameKeeper(self._frames)
         self._newest: TimeStep | None = None
         self._newest_is_stored = False
 
@@ -81,7 +76,7 @@ class ReplayBuffer:
         self._arrivals_added = 0
         self._size = 0
         self._slots = np.zeros((self._ring, STACK_FRAMES), np.int64)
-        self._oldest_frame = np.zeros(self._ring, np.int64)  # its order
+        self._oldest_frame = np.zeros(self._ring, np.int64)  # of the step's stack
         self._proprioception = np.zeros((self._ring, network.proprioception), np.float32)
         self._action = np.zeros((self._ring, network.actions), np.float32)
         self._reward = np.zeros(self._ring, np.float32)
@@ -98,11 +93,16 @@ class ReplayBuffer:
         return len(self._frames)
 
     @property
+    def frames_unused(self) -> int:
+        """Camera frames that came, and no step that could be stored showed them."""
+        return self._keeper.unused
+
+    @property
     def nbytes(self) -> int:
         """Bytes of memory taken, nearly all of them pixels."""
         arrays = (v for v in vars(self).values() if isinstance(v, np.ndarray))
-        held = len(self._held) * HELD_BYTES
-        return self._frames.nbytes + sum(array.nbytes for array in arrays) + held
+        own = sum(array.nbytes for array in arrays)
+        return self._frames.nbytes + self._keeper.nbytes + own
 
     def empty_batch(self, size: int) -> AnyBatch:
         """Return a batch for `sample_into`, where the frames are."""
@@ -123,11 +123,10 @@ class ReplayBuffer:
             if step.sequence <= before.sequence:
                 return Added.DUPLICATE
         else:
-            self._forget(list(self._recent))
-        self._take_frames(step)
+            self._keeper.forget_names()
         is_arrival = self._newest_is_stored and step.follows(before)
+        self._newest_is_stored = self._keeper.take(step)
         self._newest = step
-        self._newest_is_stored = len(self._recent) == len(set(step.stack_ids))
         if not self._newest_is_stored:
             return Added.INCOMPLETE
         self._write(step, is_arrival)
@@ -186,38 +185,13 @@ class ReplayBuffer:
             if shape != wanted:
                 raise ValueError(f"{name} of a time step must be {wanted}, got {shape}")
 
-    def _take_frames(self, step: TimeStep) -> None:
-        """Store the new frames and forget those that left the stack."""
-        self._forget([name for name in self._recent if name not in step.stack_ids])
-        self._forget([name for name in step.frame_ids if name in self._recent])
-        for name, frame in zip(step.frame_ids, step.frames, strict=True):
-            self._recent[name] = self._frames.add(frame)
-
-    def _forget(self, names: list[int]) -> None:
-        """Forget names; drop frames that no stored step shows, so that none pile up."""
-        for name in names:
-            slot = self._recent.pop(name)
-            if self._orders.pop(slot, None) is None:
-                self._frames.release(slot)
-                self.frames_unused += 1
-
-    def _order(self, slot: int) -> int:
-        """Return when the frame in a slot was first used: now, if it was not."""
-        if slot not in self._orders:
-            self._orders[slot] = self._frames_used
-            self._frames_used += 1
-            self._held.append(slot)
-        return self._orders[slot]
-
     def _write(self, step: TimeStep, is_arrival: bool) -> None:
         while self._head - self._tail == self._ring:
             self._drop_oldest()
         while is_arrival and self._size == self._capacity:
             self._drop_oldest()
-        stack = [self._recent[name] for name in step.stack_ids]
         i = self._head % self._ring
-        self._slots[i] = stack
-        self._oldest_frame[i] = min(self._order(slot) for slot in stack)
+        self._slots[i], self._oldest_frame[i] = self._keeper.use(step.stack_ids)
         self._proprioception[i] = step.proprioception
         self._action[i] = step.action
         self._reward[i] = step.reward
@@ -236,8 +210,7 @@ class ReplayBuffer:
         i = self._tail % self._ring
         if self._is_arrival[i]:
             self._size -= 1
-        while self._frames_used - len(self._held) < self._oldest_frame[i]:
-            self._frames.release(self._held.popleft())
+        self._keeper.release_before(int(self._oldest_frame[i]))
 
 
 def _fill(target: NDArray[np.float32] | Tensor, values: NDArray[np.float32]) -> None:
