@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from random import Random
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from ur5_rl_experiments.core.fault_outcome import Outcome
+from ur5_rl_experiments.faults import learner_away as away
 from ur5_rl_experiments.faults.case import Case, Verdict, named_after_ms
 from ur5_rl_experiments.faults.graph_under_test import GraphSpec, GraphUnderTest
 from ur5_rl_experiments.faults.link_emulator import Link, Quality
@@ -15,9 +15,7 @@ from ur5_rl_interfaces.msg import (
     Action,
     EnvStatus,
     EpisodeSummary,
-    LearnerStatus,
     StopRequest,
-    TransitionAck,
 )
 from ur5_rl_ros import qos
 
@@ -38,9 +36,6 @@ FAR_LEARNER = GraphSpec(
 )
 POOR_S = 40.0  # of a poor link
 OUTAGE_S = 10.0
-UPDATES = 20  # that make a learner one that learns
-LEARNS_S = 120.0
-CYCLE_LIMIT_MS = 1.0
 CAUGHT_UP_S = 20.0
 NAMED_S = 1.5  # diagnostics come once a second
 
@@ -57,7 +52,7 @@ def poor_link(
 
     def inject(graph: GraphUnderTest, rng: Random) -> Outcome:
         graph.ear.follow(Action, "action", qos.COMMAND)
-        before_ms = _cycles_of_a_good_link(graph)
+        before_ms = away.cycles_without_fault_ms(graph)
         verdict = Verdict()
         fault_ns = time.monotonic_ns()
         _link(graph).set(quality)
@@ -70,15 +65,13 @@ def poor_link(
             share >= least_share,
             f"{share:.0%} of the policies came through, at least {least_share:.0%} must",
         )
-        return Outcome(
-            detector="nobody: acting and learning go on",
-            recover_s=caught_up_s,
-            failures=tuple(verdict.failures),
-            notes={
-                "policies that did not come [%]": 100.0 * (1.0 - share),
-                "cycle p99 [ms]": _p99(during_ms),
-                "before [ms]": _p99(before_ms),
-            },
+        return away.outcome(
+            "nobody: acting and learning go on",
+            caught_up_s,
+            verdict,
+            before_ms=before_ms,
+            after_ms=during_ms,
+            **{"policies that did not come [%]": 100.0 * (1.0 - share)},
         )
 
     return inject
@@ -86,7 +79,7 @@ def poor_link(
 
 def outage(graph: GraphUnderTest, rng: Random) -> Outcome:
     """Nothing gets through for `OUTAGE_S`; then everything that was held back does."""
-    before_ms = _cycles_of_a_good_link(graph)
+    before_ms = away.cycles_without_fault_ms(graph)
     verdict = Verdict()
     fault_ns = time.monotonic_ns()
     _link(graph).set(Quality(is_up=False))
@@ -97,12 +90,13 @@ def outage(graph: GraphUnderTest, rng: Random) -> Outcome:
     caught_up_s = _catching_up(graph, verdict)
     limit_ms = 1e3 * (MAX_POLICY_AGE_S + NAMED_S)
     verdict.at_most("policy age named after [ms]", named_ms, limit_ms)
-    return Outcome(
-        detector="actor_node: policy age; watch_node: heartbeat (reported, no stop)",
+    return away.outcome(
+        "actor_node: policy age; watch_node: heartbeat (reported, no stop)",
+        caught_up_s,
+        verdict,
+        before_ms=before_ms,
+        after_ms=during_ms,
         detect_ms=named_ms,
-        recover_s=caught_up_s,
-        failures=tuple(verdict.failures),
-        notes={"cycle p99 [ms]": _p99(during_ms), "before [ms]": _p99(before_ms)},
     )
 
 
@@ -111,32 +105,15 @@ def _link(graph: GraphUnderTest) -> Link:
     return graph.link
 
 
-def _cycles_of_a_good_link(graph: GraphUnderTest) -> list[float]:
-    """Wait for a learner that learns and two episodes; return their cycles [ms]."""
-    graph.wait("a learner that learns", lambda: graph.updates() >= UPDATES, LEARNS_S)
-    start_ns = time.monotonic_ns()
-
-    def two_whole() -> list[EpisodeSummary]:
-        heard = graph.ear.all_since(EpisodeSummary, start_ns)
-        return heard if len(heard) > 2 else []  # the first began before
-
-    return _cycles_ms(graph.wait("two episodes", two_whole, 60.0))
-
-
 def _acting(
     graph: GraphUnderTest, fault_ns: int, before_ms: list[float], verdict: Verdict
 ) -> list[float]:
     """Check that acting has not felt the fault; return its cycles since then [ms]."""
     episodes = graph.ear.all_since(EpisodeSummary, fault_ns)
-    verdict.true(episodes, "no episode ended")
-    cut = [m.end for m in episodes if m.end != "time_limit"]
-    verdict.true(not cut, f"episodes were cut: {cut}")
+    away.check_acting(episodes, before_ms, verdict)
     stops = [m.reason for m in graph.ear.all_since(StopRequest, fault_ns) if m.reason]
     verdict.true(not stops, f"a stop was asked for: {stops[:1]}")
-    during_ms = _cycles_ms(episodes)
-    change_ms = _p99(during_ms) - _p99(before_ms)
-    verdict.at_most("cycle p99 longer by [ms]", change_ms, CYCLE_LIMIT_MS)
-    return during_ms
+    return away.cycles_ms(episodes)
 
 
 def _catching_up(graph: GraphUnderTest, verdict: Verdict) -> float:
@@ -144,20 +121,11 @@ def _catching_up(graph: GraphUnderTest, verdict: Verdict) -> float:
 
     Then none of it may be lost, and the arm must move by the learner's policies again.
     """
-    back_ns = time.monotonic_ns()
-    sent = graph.ear.newest(EnvStatus).transitions_sent
-    heard = graph.wait(
-        "all time steps to be on disk",
-        lambda: graph.ear.first_since(
-            TransitionAck, back_ns, lambda m: m.sequence >= sent
-        ),
-        CAUGHT_UP_S,
-    )
+    back_ns, sent = time.monotonic_ns(), graph.ear.newest(EnvStatus).transitions_sent
+    caught_up_s = away.caught_up_s(graph, back_ns, sent, CAUGHT_UP_S)
     graph.wait("an actor that acts", lambda: _is_well("actor_node", graph), CAUGHT_UP_S)
-    time.sleep(1.5)  # a status comes once a second
-    lost = graph.ear.newest(LearnerStatus).transitions_lost
-    verdict.true(lost == 0, f"{lost} time steps lost")
-    return float(heard.steady_ns - back_ns) / 1e9
+    away.check_nothing_lost(graph, verdict)
+    return caught_up_s
 
 
 def _is_well(node: str, graph: GraphUnderTest) -> bool:
@@ -177,14 +145,6 @@ def share_of_policies(actions: Sequence[Action]) -> float:
     published = sum(max(acted) - min(acted) for acted in versions.values())
     came = sum(len(acted) - 1 for acted in versions.values())
     return came / published if published else 0.0
-
-
-def _cycles_ms(episodes: Sequence[EpisodeSummary]) -> list[float]:
-    return [ms for episode in episodes for ms in episode.cycle_ms]
-
-
-def _p99(values_ms: list[float]) -> float:
-    return float(np.percentile(values_ms, 99)) if values_ms else 0.0
 
 
 CASES = (
