@@ -27,6 +27,7 @@ def fuzz(*words, timeout_s=110.0):
         ("env_node", ["joint_states", "image_raw"]),
         ("actor_node", ["observation", "policy_parameters"]),
         ("learner_node", ["transition"]),
+        ("dry_run_node", ["arm_status", "joint_states"]),
     ],
 )
 def test_fault_mutated_messages_crash_no_node_and_move_no_robot(tmp_path, node, topics):

@@ -2,12 +2,13 @@
 
 import pytest
 
-from ur5_rl_bringup.core.dry_run import Arm, DryRun, Env
+from ur5_rl_bringup.core.dry_run import MAX_TROUBLES, Arm, DryRun, Env
 from ur5_rl_bringup.core.dry_run_config import DryRunConfig
 from ur5_rl_bringup.core.dry_run_record import Range
 from ur5_rl_bringup.core.samples import EnvSample
 from ur5_rl_env.core.arm_state import ArmState
 from ur5_rl_env.core.kinematics import position_of_tool0
+from ur5_rl_env.core.stop_request import MAX_REASON, StopRequest
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_rl_env.core.ur_modes import SafetyMode
 
@@ -29,6 +30,10 @@ def arm(state=ArmState.MOVING, **more):
 def env(phase=EnvSample.RUNNING, **more):
     values = {"waiting_for": "", "images_hz": 25.0, "mask_px": 143.0}
     return Env(phase=phase, **values | more)
+
+
+def request(reason, at_s=10.4, session=1):
+    return StopRequest(session=session, steady_ns=round(at_s * 1e9), reason=reason)
 
 
 @pytest.fixture
@@ -134,7 +139,7 @@ def hear(run, told):
         case Env():
             run.on_env(told, 10.4)
         case str():
-            run.on_stop_request(told)
+            run.on_stop_request(request(told), 10.4)
 
 
 @pytest.mark.parametrize("state", [ArmState.ARMED, ArmState.STALE, ArmState.IDLE])
@@ -142,6 +147,64 @@ def test_what_comes_between_two_episodes_is_no_fault(run, state):
     run.on_arm(arm(state), 10.4)
     run.on_env(env(EnvSample.RESETTING, waiting_for="the arm"), 10.4)
     assert run.news(10.5) == []
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize(
+    ("make", "name"), [(arm, "joint_states_hz"), (env, "images_hz"), (env, "mask_px")]
+)
+def test_fault_a_number_that_makes_no_sense_is_refused_by_name(make, name, bad):
+    with pytest.raises(ValueError, match=f"{name} must be finite, at least 0, got {bad}"):
+        make(**{name: bad})
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf"), 20.1, -1e30])
+def test_fault_a_speed_that_no_joint_has_is_refused(bad):
+    with pytest.raises(ValueError, match="velocity_target_rad_s must lie in"):
+        arm(velocity_target_rad_s=(0.0, bad, 0.0, 0.0, 0.0, 0.0))
+
+
+def test_fault_a_state_or_phase_that_nobody_knows_is_refused():
+    with pytest.raises(ValueError, match=r"state must be in 0\.\.9, got 10"):
+        arm(10)
+    with pytest.raises(ValueError, match=r"phase must be in 0\.\.2, got 3"):
+        env(3)
+
+
+def test_fault_a_message_that_was_refused_fails_the_run_and_is_told_once(run):
+    for why in ("state must be in 0..9, got 77", "another"):
+        run.on_refusal("arm_status", why)
+    words = "arm_status (refused): state must be in 0..9, got 77"
+    assert run.news(10.5) == [f"| dry | 10 s | FAULT {words}"]
+    run.on_arm(arm(), 10.6)
+    assert run.news(10.7) == []  # what speaks nonsense is not in order again
+    assert run.refused == 2
+    assert not run.has_passed
+    assert f"10.5 s: {words}" in run.summary(60.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (request("x" * (MAX_REASON + 1)), "characters"),
+        (request("late", at_s=9.0), "ago"),
+        (request("early", at_s=11.0), "future"),
+        (request("", session=2), "takes back"),
+    ],
+)
+def test_fault_a_stop_request_that_the_arm_would_refuse_is_refused(run, asked, words):
+    run.on_stop_request(request("env_node has been silent"), 10.4)
+    with pytest.raises(ValueError, match=words):
+        run.on_stop_request(asked, 10.4)
+    assert "FAULT watch_node: env_node has been silent" in run.news(10.5)[0]
+
+
+def test_fault_a_trouble_that_comes_and_goes_for_ever_takes_no_memory(run):
+    for _ in range(MAX_TROUBLES + 10):
+        for phase in (EnvSample.WAITING, EnvSample.RUNNING):
+            run.on_env(env(phase), 10.4)
+            assert len(run.news(10.5)) == 1
+    assert len(run.troubles) == MAX_TROUBLES
 
 
 def test_fault_a_node_that_tells_nothing_any_more(run):

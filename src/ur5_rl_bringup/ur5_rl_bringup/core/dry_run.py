@@ -1,9 +1,11 @@
 """What a dry run shows: sensors, what would have been sent, what went wrong.
 
 Real sensors, zero commands. Whether the sensors are fresh is env_node's judgement: it
-runs episodes while they are, and says what it waits for while they are not.
+runs episodes while they are, and says what it waits for while they are not. A message
+that makes no sense is a fault of its sender.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,17 +14,26 @@ from ur5_rl_bringup.core.dry_run_record import DryRunRecord
 from ur5_rl_bringup.core.samples import EnvSample
 from ur5_rl_env.core.arm_state import FAULT_STATES, ArmState
 from ur5_rl_env.core.kinematics import position_of_tool0
+from ur5_rl_env.core.sensors import MAX_SPEED_RAD_S
+from ur5_rl_env.core.stop_request import StopRequest, StopRequests
 from ur5_rl_env.core.task import JOINT_NAMES
 from ur5_rl_env.core.ur_modes import SAFE_MODES, SafetyMode, name_of
+from ur5_rl_env.core.velocity_command import NANOSECONDS
 
 AXES = "xyz"
 STARTED_S = 1.0  # of an episode: by then all have found each other
+MAX_TROUBLES = 1000  # that are kept: what comes and goes all the time tells no more
+PHASES = (EnvSample.WAITING, EnvSample.RESETTING, EnvSample.RUNNING)
 JOINTS = tuple(name.removesuffix("_joint") for name in JOINT_NAMES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """What arm_node tells 25 times a second."""
+    """What arm_node tells 25 times a second.
+
+    Raises:
+        ValueError: a number is none that an arm could tell.
+    """
 
     state: int
     cause: str
@@ -31,15 +42,33 @@ class Arm:
     limited: tuple[bool, ...]
     velocity_target_rad_s: tuple[float, ...]  # would have been sent
 
+    def __post_init__(self) -> None:
+        _require_known("state", self.state, tuple(ArmState))
+        _require_amount("joint_states_hz", self.joint_states_hz)
+        velocity = self.velocity_target_rad_s
+        if not all(abs(v) <= MAX_SPEED_RAD_S for v in velocity):
+            raise ValueError(
+                f"velocity_target_rad_s must lie in +-{MAX_SPEED_RAD_S}, got {velocity}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Env:
-    """What env_node tells twice a second and at each change."""
+    """What env_node tells twice a second and at each change.
+
+    Raises:
+        ValueError: a number is none that an environment could tell.
+    """
 
     phase: int
     waiting_for: str
     images_hz: float
     mask_px: float
+
+    def __post_init__(self) -> None:
+        _require_known("phase", self.phase, PHASES)
+        _require_amount("images_hz", self.images_hz)
+        _require_amount("mask_px", self.mask_px)
 
 
 @dataclass(frozen=True)
@@ -59,17 +88,20 @@ class DryRun:
         now_s: Start of the run [s]; the same steady clock everywhere.
 
     Attributes:
-        troubles: All that went wrong, oldest first.
+        troubles: All that went wrong, oldest first; no more than `MAX_TROUBLES`.
+        refused: Messages that could not be used.
     """
 
     def __init__(self, config: DryRunConfig, now_s: float) -> None:
         self.troubles: list[Trouble] = []
+        self.refused = 0
         self._config = config
         self._started_s = now_s
         self._arm: Arm | None = None
         self._env: Env | None = None
         self._q: tuple[float, ...] | None = None
-        self._stop_reason = ""
+        self._stop_requests = StopRequests()  # believes what the arm would believe
+        self._refusals: dict[str, str] = {}  # topic: what was wrong with its first
         self._heard_s = {"arm_node": now_s, "env_node": now_s}
         self._running_since_s: float | None = None
         self._has_run = False  # an episode has: from then on, what goes wrong counts
@@ -104,9 +136,20 @@ class DryRun:
         """Take true joint positions [rad], shape (6,)."""
         self._q = tuple(q)
 
-    def on_stop_request(self, reason: str) -> None:
-        """Take what the watch asks for; "" takes it back."""
-        self._stop_reason = reason
+    def on_stop_request(self, request: StopRequest, now_s: float) -> None:
+        """Take what the watch asks for.
+
+        Raises:
+            ValueError: the arm would refuse it.
+        """
+        refusal = self._stop_requests.offer(request, round(now_s * NANOSECONDS))
+        if refusal:
+            raise ValueError(refusal)
+
+    def on_refusal(self, topic: str, why: str) -> None:
+        """Note that a message could not be used: its sender is not in order."""
+        self.refused += 1
+        self._refusals.setdefault(topic, why)
 
     def news(self, now_s: float) -> list[str]:
         """Return a line for each trouble that came or went; call it often."""
@@ -116,7 +159,8 @@ class DryRun:
             lines.append(f"| dry | {self._at(now_s)} | {source} is in order again")
         for source, text in found.items():
             if source not in self._standing:
-                self.troubles.append(Trouble(source, text, now_s - self._started_s))
+                if len(self.troubles) < MAX_TROUBLES:
+                    self.troubles.append(Trouble(source, text, now_s - self._started_s))
                 lines.append(f"| dry | {self._at(now_s)} | FAULT {source}: {text}")
         self._standing = found
         return lines
@@ -162,8 +206,10 @@ class DryRun:
         for node, heard_s in self._heard_s.items():
             if self._has_run and now_s - heard_s > self._config.silence_s:
                 yield f"{node} (silence)", f"unheard for {self._config.silence_s:g} s"
-        if self._stop_reason:
-            yield "watch_node", self._stop_reason
+        for topic, why in self._refusals.items():
+            yield f"{topic} (refused)", why
+        if reason := self._stop_requests.standing(round(now_s * NANOSECONDS)):
+            yield "watch_node", reason
         env, arm = self._env, self._arm
         if self._has_run and env is not None and env.phase == EnvSample.WAITING:
             yield "env_node", env.waiting_for
@@ -213,3 +259,13 @@ class DryRun:
             *((value - wall, f"-{axis}") for value, wall, axis in below),
             *((wall - value, f"+{axis}") for value, wall, axis in above),
         )
+
+
+def _require_known(name: str, value: int, known: Sequence[int]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be in {min(known)}..{max(known)}, got {value}")
+
+
+def _require_amount(name: str, value: float) -> None:
+    if not 0.0 <= value < math.inf:  # also refuses NaN
+        raise ValueError(f"{name} must be finite, at least 0, got {value}")

@@ -1,7 +1,7 @@
 """The face of a dry run: a line a second, each fault, a verdict as exit code.
 
 Stands where the monitor stands in other runs: its end is the end of the run. Callbacks
-(one background thread) queue what they hear; the main thread owns everything else.
+(one background thread) queue messages; the main thread owns everything else.
 """
 
 import queue
@@ -14,8 +14,12 @@ from sensor_msgs.msg import JointState
 
 from ur5_rl_bringup.core.dry_run import Arm, DryRun, Env
 from ur5_rl_bringup.core.dry_run_config import DryRunConfig
+from ur5_rl_bringup.nodes.terminal import say
+from ur5_rl_env.nodes.arm_convert import stop_request
+from ur5_rl_env.nodes.env_convert import joint_sample
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, StopRequest
 from ur5_rl_ros import qos
+from ur5_rl_ros.deadline import NANOSECONDS
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, run
@@ -23,11 +27,7 @@ from ur5_rl_ros.process import Stop, run
 LINE_PERIOD_S = 1.0
 POLL_S = 0.05
 EXIT_FAILED = 1
-
-
-def say(line: str) -> None:
-    """Print a line that is there at once, also in a pipe."""
-    print(line, flush=True)
+MAX_WORDS = 300  # characters of what others say
 
 
 class DryRunNode(Node):
@@ -38,34 +38,34 @@ class DryRunNode(Node):
             "dry_run_node", automatically_declare_parameters_from_overrides=True, **kwargs
         )
         self._dry_run = DryRun(load_config(self, DryRunConfig), time.monotonic())
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._joints: JointState | None = None  # replaced by the callback thread
+        # Topic, message, when it came [s].
+        self._inbox: queue.SimpleQueue[tuple[str, Any, float]] = queue.SimpleQueue()
+        self._used = 0  # messages
+        self._last_refusal = ""
         self._diagnostics = Diagnostics(self, "dry run", self._report)
-        listen = self.create_subscription
-        listen(ArmStatus, "arm_status", self._on_arm, qos.STATUS)
-        listen(EnvStatus, "env_status", self._on_env, qos.STATUS)
-        listen(StopRequest, "stop_request", self._on_stop_request, qos.COMMAND)
-        listen(JointState, "joint_states", self._on_joints, qos.SENSOR)
+        for message_type, topic, profile in (
+            (ArmStatus, "arm_status", qos.STATUS),
+            (EnvStatus, "env_status", qos.STATUS),
+            (StopRequest, "stop_request", qos.COMMAND),
+            (JointState, "joint_states", qos.SENSOR),
+        ):
+            callback = self._queueing(topic)
+            self.create_subscription(message_type, topic, callback, profile)
 
     # In the thread of callbacks.
 
-    def _on_arm(self, msg: ArmStatus) -> None:
-        arm, now_s = arm_of(msg), time.monotonic()
-        self._inbox.put(lambda: self._dry_run.on_arm(arm, now_s))
-
-    def _on_env(self, msg: EnvStatus) -> None:
-        env, now_s = env_of(msg), time.monotonic()
-        self._inbox.put(lambda: self._dry_run.on_env(env, now_s))
-
-    def _on_stop_request(self, msg: StopRequest) -> None:
-        self._inbox.put(lambda: self._dry_run.on_stop_request(msg.reason))
-
-    def _on_joints(self, msg: JointState) -> None:
-        self._joints = msg
+    def _queueing(self, topic: str) -> Callable[[Any], None]:
+        return lambda msg: self._inbox.put((topic, msg, time.monotonic()))
 
     def _report(self) -> Report:
         troubles = self._dry_run.troubles
-        return (WARN if troubles else OK), "dry run", {"faults": len(troubles)}
+        values: dict[str, object] = {
+            "faults": len(troubles),
+            "messages_used": self._used,
+            "messages_refused": self._dry_run.refused,
+            "last_refusal": self._last_refusal,
+        }
+        return (WARN if troubles else OK), "dry run", values
 
     # In the main thread.
 
@@ -90,20 +90,38 @@ class DryRunNode(Node):
             raise SystemExit(EXIT_FAILED)
 
     def _take(self) -> None:
-        """Take all that was heard since the last time."""
-        if self._joints is not None:
-            self._dry_run.on_joints(self._joints.position)
-        try:
-            while True:
-                self._inbox.get_nowait()()
-        except queue.Empty:
-            pass
+        """Take all that was heard since the last time; refuse what makes no sense."""
+        for _ in range(self._inbox.qsize()):
+            topic, msg, now_s = self._inbox.get_nowait()
+            try:
+                self._hear(topic, msg, now_s)
+                self._used += 1
+            except ValueError as error:
+                self._refuse(topic, " ".join(str(error).split())[:MAX_WORDS])
+
+    def _hear(self, topic: str, msg: Any, now_s: float) -> None:
+        dry_run = self._dry_run
+        match topic:
+            case "arm_status":
+                dry_run.on_arm(arm_of(msg), now_s)
+            case "env_status":
+                dry_run.on_env(env_of(msg), now_s)
+            case "stop_request":
+                dry_run.on_stop_request(stop_request(msg), now_s)
+            case "joint_states":
+                sample = joint_sample(msg, round(now_s * NANOSECONDS))
+                dry_run.on_joints(sample.q.tolist())
+
+    def _refuse(self, topic: str, why: str) -> None:
+        self._dry_run.on_refusal(topic, why)
+        self._last_refusal = words = f"{topic}: {why}"
+        self.get_logger().warning(f"refused: {words}", throttle_duration_sec=10.0)
 
 
 def arm_of(msg: ArmStatus) -> Arm:
     return Arm(
         state=msg.state,
-        cause=msg.cause,
+        cause=msg.cause[:MAX_WORDS],
         safety_mode=msg.safety_mode,
         joint_states_hz=msg.joint_states_hz,
         limited=tuple(map(bool, msg.limited)),
@@ -114,7 +132,7 @@ def arm_of(msg: ArmStatus) -> Arm:
 def env_of(msg: EnvStatus) -> Env:
     return Env(
         phase=msg.phase,
-        waiting_for=msg.waiting_for,
+        waiting_for=msg.waiting_for[:MAX_WORDS],
         images_hz=msg.images_hz,
         mask_px=msg.mask_px,
     )

@@ -20,6 +20,7 @@ from ur5_rl_bringup.core.monitor import Monitor, Sample
 from ur5_rl_bringup.core.monitor_config import MonitorConfig
 from ur5_rl_bringup.nodes import monitor_convert as convert
 from ur5_rl_bringup.nodes.event_file import event_file
+from ur5_rl_bringup.nodes.terminal import say
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
@@ -29,11 +30,6 @@ from ur5_rl_ros.process import Stop, run
 INBOX_SAMPLES = 2000  # a minute's worth: drawing takes a second
 POLL_S = 0.1
 PICTURE_TIMEOUT_S = 15.0
-
-
-def say(line: str) -> None:
-    """Print a line that is there at once, also in a pipe."""
-    print(line, flush=True)
 
 
 class MonitorNode(Node):

@@ -34,11 +34,8 @@ POSE_PERIOD_S = 0.004
 COLUMNS = (
     "published", "valid", "delivered", "dropped", "undecodable", "refused", "accepted",
 )  # fmt: skip
-ASIDE = (
-    "joint_states",
-    "arm_status",
-    "heartbeat",
-)  # of the arm that only stands beside a node
+# Of the arm that only stands beside a node.
+ASIDE = ("joint_states", "arm_status", "heartbeat", "stop_request")
 
 
 def main(root: Path, words: Sequence[str]) -> int:  # noqa: ARG001  as every command

@@ -164,6 +164,13 @@ class Neighbours(Node):
             lambda: self.publish(topic, self.seeds.make(topic)),
         )
 
+    def _dry_run_node_reacts(self, topic: str) -> bool:
+        used = int(self.fresh_values()["messages_used"])
+        return self.wait_until(
+            lambda: int(self.diagnostics[1]["messages_used"]) >= used + 5,
+            lambda: self.publish(topic, self.seeds.make(topic)),
+        )
+
     # The world of an environment.
 
     def _surround(self) -> None:

@@ -13,6 +13,7 @@ from sac_learner.core.networks import NetworkConfig, PolicyNetwork
 from sac_learner.core.parameters import encode_policy, parameters_of
 from sac_learner.nodes.learner_convert import policy_message
 from ur5_rl_env.core.task import JOINT_NAMES, START_POSE_RAD
+from ur5_rl_env.core.ur_modes import RobotMode, SafetyMode
 from ur5_rl_experiments.bench.numbered_steps import HEIGHT, WIDTH
 from ur5_rl_experiments.bench.numbered_steps import message as numbered_step
 from ur5_rl_interfaces import msg as ours
@@ -105,7 +106,11 @@ class Seeds:
         return msg
 
     def _arm_status(self) -> ours.ArmStatus:
-        return ours.ArmStatus(state=ours.ArmStatus.ARMED, cause="waits for a command")
+        return ours.ArmStatus(
+            state=ours.ArmStatus.ARMED, cause="waits for a command",
+            robot_mode=RobotMode.RUNNING, safety_mode=SafetyMode.NORMAL,
+            joint_states_hz=125.0,
+        )  # fmt: skip
 
     def _target_state(self) -> ours.TargetState:
         return ours.TargetState(x_units=80.0, y_units=45.0, radius_units=5.0)

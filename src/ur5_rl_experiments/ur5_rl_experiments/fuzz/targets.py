@@ -160,4 +160,14 @@ NODES = (
             ),
         ),
     ),
+    NodeUnderTest(
+        "ur5_rl_bringup.nodes.dry_run_node",
+        (
+            Target("arm_status", ours.ArmStatus, qos.STATUS),
+            Target("env_status", ours.EnvStatus, qos.STATUS),
+            Target("stop_request", ours.StopRequest, qos.COMMAND),
+            Target("joint_states", JointState, qos.SENSOR),
+        ),
+        {"max_minutes": 0.0},  # no limit: the storm says when it is over
+    ),
 )  # fmt: skip

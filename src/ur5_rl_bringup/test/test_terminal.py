@@ -1,0 +1,13 @@
+"""What reaches a terminal."""
+
+from ur5_rl_bringup.nodes.terminal import say
+
+
+def test_a_line_is_said_as_it_is(capsys):
+    say("| dry | 3 s | Grüße, 0.5 m")
+    assert capsys.readouterr().out == "| dry | 3 s | Grüße, 0.5 m\n"
+
+
+def test_fault_nothing_that_a_terminal_would_obey_reaches_it(capsys):
+    say("\x1b[2J a\r\n| wait | b\0 \x9b31m \u202e \ud800")
+    assert capsys.readouterr().out == "?[2J a??| wait | b? ?31m ? ?\n"
