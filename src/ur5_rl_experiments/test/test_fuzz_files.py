@@ -2,12 +2,14 @@
 
 import json
 import random
+import threading
 
 import pytest
 
 from ur5_rl_experiments.fuzz import file_trials, files, verdicts
 from ur5_rl_experiments.fuzz.file_kinds import KINDS, FileKind, Loaded
 from ur5_rl_experiments.fuzz.file_mutation import Damager
+from ur5_rl_experiments.fuzz.unrest import unrest
 from ur5_rl_experiments.fuzz.verdicts import Verdict
 
 QUICK = 40
@@ -35,6 +37,15 @@ def test_the_same_seed_damages_alike(tmp_path):
         damager = Damager(random.Random(5), tmp_path / "canary")
         said.append((damager.change_json(path), path.read_bytes()))
     assert said[0] == said[1]
+
+
+def test_a_file_changes_for_as_long_as_the_unrest_lasts(tmp_path):
+    path, seen = tmp_path / "array", set()
+    path.write_bytes(bytes(5000))
+    with unrest(path, random.Random(0)):
+        while not {0, 5000} < seen:  # cut to nothing, to something, and whole again
+            seen.add(path.stat().st_size)
+    assert "unrest" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Shared arrays: a reader gets a whole array, or an error, and never a torn one."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -11,7 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ur5_rl_ros.shared_array import HEADER, SharedArrayReader, SharedArrayWriter
+from ur5_rl_ros.shared_array import (
+    HEADER,
+    MAX_BYTES,
+    SharedArrayReader,
+    SharedArrayWriter,
+)
 
 
 @pytest.fixture
@@ -161,6 +167,8 @@ def test_no_other_file_is_left_beside_it(path):
         ((3, 0), "u1", "shape"),
         ((3, -1), "u1", "shape"),
         ((3,), "O", "dtype"),
+        ((2**14, 2**14, 4), "u1", "at most 268435456"),
+        ((2**62, 2**62), "u1", "at most"),
     ],
 )
 def test_fault_an_array_that_cannot_be_shared_is_refused(path, shape, dtype, text):
@@ -189,9 +197,16 @@ def header(magic=b"UR5RLSA1", code=b"|u1", shape=(3, 0, 0, 0)):
         header(shape=(2**40, 2**40, 0, 0)) + bytes(99),
         header(shape=(-3, 0, 0, 0)) + bytes(99),
         header(shape=(0, 0, 0, 0)) + bytes(99),
+        header(shape=(3, 0, 2, 0)) + bytes(6),
+        header(shape=(2**63 - 1, 2, 0, 0)) + bytes(99),
+        header() + bytes(4),
         header(code=b"|O") + bytes(99),
         header(code=b"nonsense") + bytes(99),
         header(code=b"\xff\xfe") + bytes(99),
+        header(code=b"(3,)u1") + bytes(9),
+        header(code=b"u1,u1") + bytes(6),
+        header(code=b"f8,,(") + bytes(24),
+        header(code=b"<f3") + bytes(9),
     ],
 )
 def test_fault_a_file_that_is_no_shared_array_is_refused_by_name(path, content):
@@ -199,3 +214,111 @@ def test_fault_a_file_that_is_no_shared_array_is_refused_by_name(path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"{path.name} is not a shared array"):
         SharedArrayReader(path)
+
+
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_fault_what_is_no_file_is_refused_at_once(path, what):
+    path.parent.mkdir()
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="array is not a shared array: it is no regular"):
+        SharedArrayReader(path)
+
+
+def test_fault_a_file_of_terabytes_is_not_read(path):
+    SharedArrayWriter(path, (3,), "u1")
+    os.truncate(path, 10**13)
+    with pytest.raises(ValueError, match="array is not a shared array.*it holds 10000"):
+        SharedArrayReader(path)
+    path.write_bytes(header(shape=(10**6, 10**6, 0, 0)))
+    os.truncate(path, HEADER.size + 10**12)
+    with pytest.raises(ValueError, match=f"array is not a shared.* at most {MAX_BYTES}"):
+        SharedArrayReader(path)
+
+
+def test_a_file_that_is_refused_does_not_stay_open(path):
+    path.parent.mkdir()
+    path.write_bytes(bytes(200))
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(ValueError, match="header"):
+        SharedArrayReader(path)
+    assert os.listdir("/proc/self/fd") == before
+
+
+SHAPE = (100, 200)  # of bytes: five pages
+
+
+@pytest.mark.parametrize("left", [0, 10, HEADER.size, 5000, HEADER.size + 19_999])
+def test_fault_a_file_that_is_cut_short_while_it_is_open_is_refused(path, left):
+    """A map of it would end this process here, by SIGBUS."""
+    writer = SharedArrayWriter(path, SHAPE, "u1")
+    write(writer, 7)
+    reader = SharedArrayReader(path)
+    os.truncate(path, left)
+    with pytest.raises(ValueError, match="array is not a shared array: it (is|was)"):
+        reader.read()
+
+
+@pytest.mark.parametrize("changed", [header(shape=SHAPE + (0, 0)), bytes(HEADER.size)])
+def test_fault_a_header_that_changes_while_it_is_open_is_refused(path, changed):
+    write(SharedArrayWriter(path, (200, 100), "u1"), 7)
+    reader = SharedArrayReader(path)
+    with open(path, "r+b") as file:
+        file.write(changed)
+    with pytest.raises(ValueError, match="array is not a shared array: its header has"):
+        reader.read()
+
+
+def test_fault_whatever_changes_meanwhile_an_array_is_whole_or_refused(path):
+    """One thread cuts the file short and writes it anew, as fast as it can."""
+    write(SharedArrayWriter(path, SHAPE, "u1"), 7)
+    whole, is_over = path.read_bytes(), threading.Event()
+
+    def disturb():
+        while not is_over.is_set():
+            os.truncate(path, 70)
+            path.write_bytes(whole)
+
+    reader, counts = SharedArrayReader(path), {"whole": 0, "refused": 0}
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        while min(counts.values()) < 20:
+            try:
+                values, _ = reader.read()
+                assert (values.shape, values.dtype) == (SHAPE, np.uint8)
+                counts["whole"] += 1
+            except ValueError as error:
+                assert "array is not a shared array" in str(error)
+                counts["refused"] += 1
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def test_a_file_has_its_room_from_the_start(path):
+    """A hole that finds no room when it is written to ends the writer, by SIGBUS."""
+    SharedArrayWriter(path, SHAPE, "u1")
+    assert path.stat().st_blocks * 512 >= path.stat().st_size
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from ur5_rl_ros.shared_array import SharedArrayWriter
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    SharedArrayWriter(Path(sys.argv[1]), (100, 200), "u1")
+except OSError as error:
+    print(error)
+"""
+
+
+def test_fault_where_there_is_no_room_the_writer_says_so_and_leaves_nothing(path):
+    words = [sys.executable, "-c", FULL_DISK, str(path)]
+    output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert str(path) in output and "too large" in output
+    assert list(path.parent.iterdir()) == []

@@ -1,15 +1,21 @@
-"""A small numpy array in a memory-mapped file: one writer, any number of readers.
+"""A small numpy array in a file: one writer, any number of readers.
 
 What the simulation shows its own parts (pixels on the screen, true joint positions) goes
 through here, never through the graph's topics. A sequence lock keeps readers from using a
-half-written array; the writer never waits.
+half-written array; the writer never waits. It writes into a map of the file; readers copy
+by system calls, because a file that is cut short kills who looks at a map of it.
 """
 
+import math
 import mmap
 import os
+import re
+import stat
 import struct
 import time
+from itertools import takewhile
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +26,21 @@ SEQUENCE = struct.Struct("<q")
 SEQUENCE_OFFSET = 16
 STEADY_OFFSET = 24
 MAX_DIMENSIONS = 4
+MAX_BYTES = 2**28  # of a file: twice the largest screen
 KINDS = "biuf"  # truth values, whole numbers, floats: nothing that is a pointer
+CODE = re.compile(f"[<>|][{KINDS}][0-9]+")
 
 
 class SharedArrayWriter:
     """Creates the file and writes the array. Owned by one thread of one process."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: str) -> None:
+        """Create the file.
+
+        Raises:
+            OSError: there is no room for it; names it.
+            ValueError: such an array cannot be shared.
+        """
         if not 1 <= len(shape) <= MAX_DIMENSIONS or min(shape) < 1:
             raise ValueError(
                 f"shape must have 1 to {MAX_DIMENSIONS} dimensions of at least 1, "
@@ -34,12 +48,14 @@ class SharedArrayWriter:
             )
         if np.dtype(dtype).kind not in KINDS:
             raise ValueError(f"dtype must be of numbers, got '{dtype}'")
-        size = HEADER.size + int(np.prod(shape)) * np.dtype(dtype).itemsize
+        size = _file_size(shape, np.dtype(dtype))
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}")
-        with open(partial, "w+b") as file:
-            file.truncate(size)
-            self._map = mmap.mmap(file.fileno(), size)
+        try:
+            self._map = _new_map(partial, size)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from None
         code = np.dtype(dtype).str.encode()
         dimensions = (*shape, *([0] * (MAX_DIMENSIONS - len(shape))))
         HEADER.pack_into(self._map, 0, MAGIC, code, 0, 0, *dimensions)
@@ -60,8 +76,27 @@ class SharedArrayWriter:
         SEQUENCE.pack_into(self._map, SEQUENCE_OFFSET, self._sequence)
 
 
+class Header(NamedTuple):
+    """What stands before the array."""
+
+    magic: bytes
+    code: bytes  # of the dtype
+    sequence: int
+    steady_ns: int
+    dimensions: tuple[int, ...]  # of the shape, zeros behind them
+
+    @property
+    def layout(self) -> tuple[Any, ...]:
+        """What stays for as long as the file is the same."""
+        return self.magic, self.code, self.dimensions
+
+
 class SharedArrayReader:
-    """Reads what a `SharedArrayWriter` wrote, also in another process."""
+    """Reads what a `SharedArrayWriter` wrote, also in another process.
+
+    Whatever becomes of the file, `read` returns an array of the shape and the type that
+    it had at first, or raises.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file.
@@ -70,26 +105,33 @@ class SharedArrayReader:
             OSError: it is not there (yet).
             ValueError: it is not a shared array.
         """
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_size < HEADER.size:
-                raise ValueError(f"{path} is not a shared array: it is too short")
-            self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-        self._path, self._inode = path, status.st_ino
+        self._path = path
+        self._file = open(path, "rb", buffering=0, opener=_at_once)  # noqa: SIM115
         try:
-            self.array = _array_in(self._map)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path} is not a shared array: {error}") from None
+            status = os.fstat(self._file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise self._refusal("it is no regular file")
+            self._inode = status.st_ino
+            header = self._header()
+            self._layout = header.layout
+            self._shape, self._dtype = self._shape_and_dtype(header, status.st_size)
+        except ValueError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; nothing can be read after that."""
+        self._file.close()
 
     @property
     def sequence(self) -> int:
         """Count that is even while the array is whole and grows with each write."""
-        return int(SEQUENCE.unpack_from(self._map, SEQUENCE_OFFSET)[0])
+        return self._header().sequence
 
     @property
     def steady_ns(self) -> int:
         """Instant that the array shows, as the writer gave it [ns]."""
-        return int(SEQUENCE.unpack_from(self._map, STEADY_OFFSET)[0])
+        return self._header().steady_ns
 
     @property
     def is_replaced(self) -> bool:
@@ -104,28 +146,84 @@ class SharedArrayReader:
 
         Raises:
             TimeoutError: the writer stayed in the middle of a write (it died there).
+            ValueError: somebody has changed the file, it is no shared array any more.
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            before = self.sequence
-            if before % 2 == 0:
-                copy, steady_ns = self.array.copy(), self.steady_ns
-                if self.sequence == before:
-                    return copy, steady_ns
+            before = self._header()
+            if before.layout != self._layout:
+                raise self._refusal("its header has changed")
+            if before.sequence % 2 == 0:
+                copy = self._copy()
+                if self._header() == before:
+                    return copy, before.steady_ns
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self._path} stayed half-written for {timeout_s} s")
             time.sleep(0.0)
 
+    def _copy(self) -> NDArray:
+        copy = np.empty(self._shape, self._dtype)
+        if os.preadv(self._file.fileno(), [copy.data], HEADER.size) != copy.nbytes:
+            raise self._refusal("it was cut short")
+        return copy
 
-def _array_in(buffer: mmap.mmap) -> NDArray:
-    """Return the array that a header describes, as a view of the file.
+    def _header(self) -> Header:
+        data = os.pread(self._file.fileno(), HEADER.size, 0)
+        if len(data) < HEADER.size:
+            raise self._refusal("it is too short")
+        magic, code, sequence, steady_ns, *dimensions = HEADER.unpack(data)
+        return Header(magic, code, sequence, steady_ns, tuple(dimensions))
+
+    def _shape_and_dtype(
+        self, header: Header, held: int
+    ) -> tuple[tuple[int, ...], "np.dtype[Any]"]:
+        """Return what a header says, if the file holds just so many bytes."""
+        try:
+            dtype, shape = _dtype_of(header), _shape_of(header)
+            size = _file_size(shape, dtype)
+        except (TypeError, ValueError) as error:
+            raise self._refusal(error) from None
+        if held != size:
+            raise self._refusal(f"{dtype} {shape} are {size} bytes, it holds {held}")
+        return shape, dtype
+
+    def _refusal(self, why: object) -> ValueError:
+        return ValueError(f"{self._path} is not a shared array: {why}")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever is at the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _new_map(path: Path, size: int) -> mmap.mmap:
+    """Return a map of a new file with all its room: none is left to be found later."""
+    with open(path, "w+b") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        return mmap.mmap(file.fileno(), size)
+
+
+def _file_size(shape: tuple[int, ...], dtype: "np.dtype[Any]") -> int:
+    """Return the size of the file of an array [bytes].
 
     Raises:
-        TypeError, ValueError: there is no such header, or the file is too short for it.
+        ValueError: that is too large.
     """
-    magic, code, _, _, *dimensions = HEADER.unpack_from(buffer)
-    dtype = np.dtype(code.rstrip(b"\0").decode())
-    shape = tuple(d for d in dimensions if d)
-    if magic != MAGIC or dtype.kind not in KINDS or min(shape, default=0) < 1:
-        raise ValueError(f"header {magic!r}, dtype {dtype}, shape {shape}")
-    return np.ndarray(shape, dtype, buffer, offset=HEADER.size)
+    size = HEADER.size + math.prod(shape) * dtype.itemsize
+    if size > MAX_BYTES:
+        raise ValueError(f"{dtype} {shape} are {size} bytes, at most {MAX_BYTES} can be")
+    return size
+
+
+def _shape_of(header: Header) -> tuple[int, ...]:
+    shape = tuple(takewhile(bool, header.dimensions))
+    if min(shape, default=0) < 1 or any(header.dimensions[len(shape) :]):
+        raise ValueError(f"shape {header.dimensions}")
+    return shape
+
+
+def _dtype_of(header: Header) -> "np.dtype[Any]":
+    code = header.code.rstrip(b"\0").decode()
+    if header.magic != MAGIC or not CODE.fullmatch(code):
+        raise ValueError(f"header {header.magic!r}, dtype {code!r}")
+    return np.dtype(code)

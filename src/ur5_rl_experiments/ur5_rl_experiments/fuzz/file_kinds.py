@@ -7,6 +7,7 @@ it raises what the functions raise that the program uses.
 import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -39,12 +40,16 @@ from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_experiments.bench.numbered_steps import HEIGHT, WIDTH, message
 from ur5_rl_experiments.bench.resume import SETTINGS
 from ur5_rl_ros.param_files import config_from_args
+from ur5_rl_ros.shared_array import SharedArrayWriter
+from ur5_sim.nodes.feed import Feed, is_pose, is_screen
 
 STEPS_PER_FILE = 50
 FILES = 3
 CAPACITY = 500
 RUN_ID = 5
 PARAMETERS = "mine.yaml"
+POSE, SCREEN = np.arange(12.0).reshape(2, 6), np.full((60, 80, 4), 200, np.uint8)
+LOOK_S = 0.01  # at arrays that another process may change
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,38 @@ def _load_parameters(folder: Path) -> Loaded:
     return Loaded(repr(config_from_args(words, "arm_node", ArmConfig)))
 
 
+# Shared arrays: read by the virtual camera, again and again.
+
+
+def _make_shared_arrays(folder: Path) -> list[Path]:
+    paths = [folder / "pose.array", folder / "screen.array"]
+    for path, values in zip(paths, (POSE, SCREEN), strict=True):
+        writer = SharedArrayWriter(path, values.shape, values.dtype.str)
+        writer.begin()[:] = values
+        writer.commit(time.monotonic_ns())
+    return paths
+
+
+def _load_shared_arrays(folder: Path) -> Loaded:
+    feeds = (
+        Feed("pose_file", str(folder / "pose.array"), "controller", is_pose),
+        Feed("screen_file", str(folder / "screen.array"), "display", is_screen),
+    )
+    deadline_s = time.monotonic() + LOOK_S
+    while time.monotonic() < deadline_s:
+        for feed in feeds:
+            feed.refresh()
+    problems = tuple(f"waits for {feed.what}" for feed in feeds if feed.newest is None)
+    return Loaded("\n".join(map(_shown, feeds)), problems)
+
+
+def _shown(feed: Feed) -> str:
+    array = feed.newest
+    if array is None:
+        return "nothing"
+    return f"{array.dtype} {array.shape} {feed.steady_ns} {_sum(array)}"
+
+
 KINDS: dict[str, FileKind] = {
     "manifest": FileKind(partial(_make_checkpoint, MANIFEST), _load_checkpoint),
     "state": FileKind(partial(_make_checkpoint, STATE), _load_checkpoint),
@@ -170,6 +207,7 @@ KINDS: dict[str, FileKind] = {
     "versions": FileKind(_make_versions, _load_versions, is_summed=False),
     "segment": FileKind(_make_segments, _load_segments),
     "parameters": FileKind(_make_parameters, _load_parameters, is_summed=False),
+    "shared_array": FileKind(_make_shared_arrays, _load_shared_arrays, is_summed=False),
 }
 
 

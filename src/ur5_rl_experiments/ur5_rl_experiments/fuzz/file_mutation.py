@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import pickle
 import random
@@ -15,12 +16,23 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from sac_learner.core.segment_file import HEADER, MAGIC
+from ur5_rl_ros.shared_array import HEADER as ARRAY_HEADER
 
 ODD_VALUES = (
     None, True, -1, 2**31, 2**64, -(2**63), 10**400, 1.5, float("nan"), float("inf"), "",
     "\0", "x" * 100_000, [], [0], {}, {"a": 1}, [[[[]]]], "../../etc/passwd",
 )  # fmt: skip
+CODES = (
+    b"|O", b"|V8", b"<U2", b"<c16", b"<M8[ns]", b"f8,f8", b"(2,3)f8", b"f8,,(", b"<f4",
+    b">f8", b"<f16", b"|b1", b"<u1", b"", b"\xff\xfe", b"{",
+)  # fmt: skip
+SHAPES = (
+    (2, 6, 0, 0), (6, 2, 0, 0), (12, 0, 0, 0), (0, 0, 0, 0), (2, 0, 6, 0), (-2, -6, 0, 0),
+    (2**40, 2**40, 0, 0), (2**13, 2**13, 4, 0), (10**6, 10**3, 4, 0), (2, 6, 1, 1),
+    (2**63 - 1, 2, 0, 0), (60, 80, 3, 0), (1, 1, 4, 0),
+)  # fmt: skip
 LENGTH = struct.Struct("<Q")  # of a safetensors header, in front of it
+CHANGING = "changing while it is read"
 
 
 class Canary:
@@ -57,6 +69,8 @@ class Damager:
             ways += 4 * [self.forge_record]
         elif path.suffix == ".yaml":
             ways += 6 * [self.change_yaml]
+        elif path.suffix == ".array":
+            ways += 4 * [self.forge_array] + 3 * [self.keep_changing]
         return self._draw.choice(ways)(path)
 
     # Bytes.
@@ -218,6 +232,30 @@ class Damager:
         head = HEADER.pack(MAGIC, len(payload), hashlib.sha256(payload).digest())
         path.write_bytes(head + payload + data[HEADER.size + length :])
         return f"array {name} forged"
+
+    def forge_array(self, path: Path) -> str:
+        """Write another header; half of the time the file is as long as it says."""
+        draw, data = self._draw, path.read_bytes()
+        magic, code, sequence, steady_ns, *shape = ARRAY_HEADER.unpack_from(data)
+        match draw.randrange(4):
+            case 0:
+                code = draw.choice(CODES)
+            case 1:
+                shape = draw.choice(SHAPES)
+            case 2:
+                sequence = draw.choice((0, 1, -1, 2**63 - 1, -(2**63)))
+            case _:
+                steady_ns = draw.choice((0, -1, 2**63 - 1, -(2**63)))
+        head = ARRAY_HEADER.pack(magic, code, sequence, steady_ns, *shape)
+        path.write_bytes(head + data[len(head) :])
+        size = len(head) + math.prod(d for d in shape if d) * draw.choice((1, 4, 8, 16))
+        if draw.random() < 0.5 and 0 < size < 10**13:
+            os.truncate(path, size)
+        return f"header forged: {code!r} {tuple(shape)}, {sequence}, {steady_ns} ns"
+
+    def keep_changing(self, path: Path) -> str:  # noqa: ARG002  see `unrest`
+        """Leave it as it is: it will change while it is read."""
+        return CHANGING
 
     def change_yaml(self, path: Path) -> str:
         draw, lines = self._draw, path.read_text().splitlines()

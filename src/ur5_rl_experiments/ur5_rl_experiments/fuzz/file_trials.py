@@ -9,13 +9,14 @@ import random
 import resource
 import shutil
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from ur5_rl_experiments.fuzz import verdicts
 from ur5_rl_experiments.fuzz.file_kinds import KINDS, FileKind, Loaded, sign_again
-from ur5_rl_experiments.fuzz.file_mutation import Damager
+from ur5_rl_experiments.fuzz.file_mutation import CHANGING, Damager
+from ur5_rl_experiments.fuzz.unrest import unrest
 from ur5_rl_experiments.fuzz.verdicts import Verdict
 
 MAX_MEMORY = 1_000_000_000  # bytes more than before the first damaged file
@@ -35,9 +36,11 @@ def main() -> None:
         draw = random.Random(f"{name} {seed} {index}")
         trial = folder / f"trial_{index}"
         shutil.copytree(whole, trial)
-        damage, is_signed = _damage(trial, draw.choice(victims), draw, canary)
+        victim = trial / draw.choice(victims)
+        damage, is_signed = _damage(trial, victim, draw, canary)
         _tell({"index": index, "damage": damage})
-        verdict, why = _read(kind, trial, wanted, is_signed=is_signed)
+        with unrest(victim, draw) if CHANGING in damage else nullcontext():
+            verdict, why = _read(kind, trial, wanted, is_signed=is_signed)
         if canary.exists():
             verdict, why = Verdict.EXECUTED, f"code ran; {why}"
             canary.unlink()
@@ -49,8 +52,8 @@ def _damage(
     trial: Path, victim: Path, draw: random.Random, canary: Path
 ) -> tuple[str, bool]:
     """Damage one file; return what was done, and whether checksums fit it again."""
-    damage = f"{victim.name}: {Damager(draw, canary).damage(trial / victim)}"
-    if "forged" in damage:
+    damage = f"{victim.name}: {Damager(draw, canary).damage(victim)}"
+    if "forged" in damage or CHANGING in damage:
         return damage, True
     is_plain = all(path.is_file() or path.is_dir() for path in trial.rglob("*"))
     if "10 TB" in damage or not is_plain or draw.random() > SIGNED_SHARE:

@@ -20,6 +20,7 @@ from ur5_rl_experiments.fuzz.verdicts import Tally, Trial, Verdict, text
 
 KIND_NAMES = (
     "manifest", "state", "training", "policy", "versions", "segment", "parameters",
+    "shared_array",
 )  # fmt: skip
 WORKER = ("-m", "ur5_rl_experiments.fuzz.file_trials")
 HANG_S = 10.0

@@ -106,10 +106,10 @@ def of_value(
 
 def text(tallies: Iterable[Tally]) -> str:
     """Return the table for people, and the first failures of each kind."""
-    lines = [f"{'':10} {'files':>6}" + "".join(f"{v:>9}" for v in Verdict)]
+    lines = [f"{'':12} {'files':>6}" + "".join(f"{v:>9}" for v in Verdict)]
     for tally in tallies:
         counts = "".join(f"{tally.counts[verdict]:9}" for verdict in Verdict)
-        lines.append(f"{tally.kind:10} {tally.counts.total():6}{counts}")
+        lines.append(f"{tally.kind:12} {tally.counts.total():6}{counts}")
         lines += (
             f"  FAILED {trial.index}: {trial.damage}: {trial.verdict}: {trial.why}"
             for trial in tally.failures[:10]

@@ -68,7 +68,9 @@ class Feed:
             reader = SharedArrayReader(self._path)
         except OSError:  # not there yet
             return
-        self.reopened += self._reader is not None
+        if self._reader is not None:
+            self._reader.close()
+            self.reopened += 1
         self._reader = reader
 
 
