@@ -33,8 +33,8 @@ def test_a_row_stands_under_its_header():
     text = row(entry("run/00000100", 100.0, 300.0), 14)
     assert len(text) == len(header(14))
     assert text.split() == [
-        "run/00000100", "200.0", "+-", "100.0", "[100.0,", "300.0]", "100.0",
-        "100", "%", "[34,", "100]", "1.25", "s", "3.2", "px", "4",
+        "run/00000100", "200.0", "+-", "100.0", "[-1070.6,", "1470.6]",
+        "100.0", "100", "%", "[34,", "100]", "1.25", "s", "3.2", "px", "4",
     ]  # fmt: skip
 
 
@@ -66,6 +66,11 @@ def test_what_may_be_chance_is_called_so():
     assert sentences(result)[1].endswith("no clear difference")
 
 
+def test_one_episode_each_separates_nobody():
+    result = compare([entry("a", 1.0), entry("b", 300.0)], candidates=2)
+    assert sentences(result)[1].endswith("no clear difference")
+
+
 def test_one_policy_is_compared_with_nobody():
     result = compare([entry("a", 1.0)], candidates=1)
     assert result.differences == () and sentences(result) == []
@@ -84,7 +89,7 @@ def test_the_report_is_json_without_nan():
     assert first["standard_error"] is None and first["seconds_to_centre"] is None
     assert first["results"][0]["return_sum"] == 1.0
     assert values["differences_to_best"] == [
-        {"name": "a", "mean": -1.0, "interval": [-1.0, -1.0]}
+        {"name": "a", "mean": -1.0, "interval": [None, None]}
     ]
 
 

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ur5_rl_experiments.core.evaluation import EpisodeResult, Summary, summary
-from ur5_rl_experiments.core.statistics import Interval, bootstrap_interval
+from ur5_rl_experiments.core.statistics import Interval, mean_interval
 
 COLUMNS = {  # title: width
     "return +- se": 16,
-    "[95 % interval]": 17,
+    "[95 % interval]": 19,
     "minimum": 9,
     "centred [95 %]": 17,
     "after": 8,
@@ -18,6 +18,7 @@ COLUMNS = {  # title: width
     "limits": 8,
 }
 EXPLANATION = (
+    "intervals of returns: bootstrap; Student's t for fewer than ten episodes;\n"
     "centred: dot within 8 px of the middle for a second, px of an image 160 wide;\n"
     "after: time until then, median; error: mean distance in the second half;\n"
     "limits: steps whose motion a safety limit changed"
@@ -43,7 +44,7 @@ class Difference:
     Attributes:
         name: Of the policy.
         mean: Over the episodes.
-        interval: 95 % bootstrap interval of the mean.
+        interval: 95 % interval of the mean: `mean_interval`.
     """
 
     name: str
@@ -85,7 +86,7 @@ def _difference(entry: Entry, best: Entry) -> Difference:
     pairs = zip(entry.results, best.results, strict=True)
     deltas = [ours.return_sum - theirs.return_sum for ours, theirs in pairs]
     mean = math.fsum(deltas) / len(deltas)
-    return Difference(entry.name, mean, bootstrap_interval(deltas))
+    return Difference(entry.name, mean, mean_interval(deltas))
 
 
 def header(name_width: int) -> str:

@@ -17,7 +17,7 @@ from ur5_rl_env.core.task import ACTION_PERIOD_S, NUM_ACTIONS
 from ur5_rl_experiments.core.centring import seconds_to_centre, sight
 from ur5_rl_experiments.core.statistics import (
     Interval,
-    bootstrap_interval,
+    mean_interval,
     standard_error,
     wilson_interval,
 )
@@ -169,7 +169,7 @@ class Summary:
         mean_return: Over the episodes.
         standard_error: Of the mean return; NaN for one episode.
         minimum: Smallest return.
-        return_interval: 95 % bootstrap interval of the mean return.
+        return_interval: 95 % interval of the mean return: `mean_interval`.
         seconds_to_centre: Median; infinite if half of the dots were never centred [s].
         centred: Share of episodes in which the dot was centred.
         centred_interval: Its 95 % Wilson interval.
@@ -198,7 +198,7 @@ def summary(results: Sequence[EpisodeResult]) -> Summary:
         ValueError: there are none.
     """
     returns = [result.return_sum for result in results]
-    interval = bootstrap_interval(returns)
+    interval = mean_interval(returns)
     centred = sum(result.is_centred for result in results)
     times_s = [result.seconds_to_centre for result in results]
     return Summary(
