@@ -279,8 +279,12 @@ def test_the_commit_and_the_configuration_are_in_the_checkpoint(config):
     assert state.config["hidden_size"] == 16
 
 
-def test_a_run_without_saved_replay_gathers_anew(config, counter_environment):
-    config = replace(config, save_replay=False)
+@pytest.mark.parametrize("architecture", ["sequential", "async_1", "async_2"])
+def test_a_run_without_saved_replay_gathers_anew(
+    config, counter_environment, architecture
+):
+    """What it gathers pays for no update: none is due for which no batch can come."""
+    config = replace(config, save_replay=False, architecture=architecture)
     environment, learner = counter_environment(), Learner(config)
     with learner:
         feed(learner, environment.steps(62, episode_length=30), transitions=60)
@@ -290,9 +294,30 @@ def test_a_run_without_saved_replay_gathers_anew(config, counter_environment):
     assert (again.sampler.env_steps, again.sampler.buffer_size) == (60, 0)
     assert again.has_policy  # the policy acts at once
     with again:
-        for step in environment.steps(10, episode_length=30):
-            again.sampler.offer(step)
+        feed(again, environment.steps(20, episode_length=50), transitions=79)
         assert again.sampler.take(timeout_s=0.05) is None
+        assert (again.sac.updates, again.updates_owed) == (20, 0.0)
+        assert again.waiting_for == "1 first transitions"
+        feed(again, environment.steps(5, episode_length=50), transitions=84)
+    assert (again.sac.updates, again.updates_owed) == (22, 0.0)
+
+
+def test_fault_what_was_owed_waits_for_a_buffer_to_draw_from(config, counter_environment):
+    config = replace(config, save_replay=False, updates_per_transition=2.0)
+    environment, learner = counter_environment(), Learner(config)
+    with learner:
+        for step in environment.steps(25, episode_length=50):
+            learner.sampler.offer(step)
+        wait_until(lambda: learner.sampler.env_steps == 24)
+        assert learner.update_due
+        learner.save()
+    again, environment = Learner(config), counter_environment(run_id=2)
+    again.resume()
+    with again:
+        feed(again, environment.steps(20, episode_length=50), transitions=43)
+        assert (again.sac.updates, again.updates_owed) == (0, 8.0)
+        feed(again, environment.steps(2, episode_length=50), transitions=45)
+    assert (again.sac.updates, again.updates_owed) == (10, 0.0)
 
 
 def test_fault_a_broken_segment_is_named_and_the_rest_is_used(

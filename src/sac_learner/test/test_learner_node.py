@@ -270,6 +270,28 @@ def test_fault_sequential_a_new_learner_catches_up_before_it_ends_a_turn(
     assert turn.policy_version > 0
 
 
+def test_fault_sequential_resumed_without_its_replay_it_ends_turns_and_learns_on(
+    neighbours, counter_environment
+):
+    """An update that is due and for which no batch can come would hold up the arm."""
+    parameters = {"architecture": "sequential", "save_replay": False}
+    environment = counter_environment()
+    neighbours.listen_to_turns()
+    neighbours.start_and_meet(**parameters)
+    for step in environment.steps(STARTS + 3, episode_length=200):
+        neighbours.send([message(step)])
+        neighbours.wait_for_turn(step)
+    neighbours.stop()
+    neighbours.turns.clear()
+    neighbours.start_and_meet(**parameters)
+    neighbours.spin_until(lambda: neighbours.turns, 30.0)
+    for count, step in enumerate(environment.steps(STARTS + 3, episode_length=200)):
+        neighbours.send([message(step)])
+        turn = neighbours.wait_for_turn(step)
+        transitions = count - 2  # the first stacks hold frames that came before
+        assert turn.updates == 2 + max(0, transitions - STARTS)
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

@@ -54,6 +54,16 @@ def test_a_restored_limiter_goes_on_where_it_was():
     assert spend_all(again) == spend_all(limiter) == 14
 
 
+def test_transitions_that_refill_an_empty_buffer_bring_nothing():
+    limiter = UpdateLimiter(1.0, learning_starts=10, max_pending=100)
+    limiter.state = LimiterState(transitions=500, tokens=0.5)
+    limiter.start_after(510)
+    for transitions, updates in ((505, 0), (510, 0), (513, 3)):
+        limiter.observe(transitions)
+        assert spend_all(limiter) == updates
+    assert limiter.updates_owed == 0.5
+
+
 def test_fault_a_total_that_falls_back_earns_nothing_twice():
     limiter = UpdateLimiter(1.0, learning_starts=0, max_pending=100)
     for total in (20, 5, 20):

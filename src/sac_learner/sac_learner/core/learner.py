@@ -128,9 +128,12 @@ class Learner:
 
     @property
     def update_due(self) -> bool:
-        """Whether the update-to-data ratio pays for an update now."""
+        """Whether the update-to-data ratio pays for an update, and a batch can be drawn.
+
+        Only with both: a sequential environment waits until no update is due.
+        """
         self._limiter.observe(self.sampler.env_steps)
-        return self._limiter.update_due
+        return self._limiter.update_due and not self.sampler.missing
 
     @property
     def buffer_fill(self) -> float:
@@ -145,8 +148,8 @@ class Learner:
     @property
     def waiting_for(self) -> str:
         """What keeps it from updating, for people."""
-        missing = self._config.learning_starts - self.sampler.env_steps
-        return f"{missing} first transitions" if missing > 0 else "new transitions"
+        missing = self.sampler.missing
+        return f"{missing} first transitions" if missing else "new transitions"
 
     def update(self, batch: AnyBatch) -> None:
         """Take one update on a batch of `sampler` and give the batch back."""
@@ -238,6 +241,8 @@ class Learner:
             problems.append(f"no checkpoint under {self._run_dir} yet: new networks")
         if self._config.save_replay:
             self._resume_replay(problems, should_stop)
+        if missing := self.sampler.missing:  # what refills the buffer pays for nothing
+            self._limiter.start_after(self.sampler.env_steps + missing)
         return problems
 
     def _resume_learning(self, problems: list[str]) -> None:

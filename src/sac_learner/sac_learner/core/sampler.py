@@ -126,6 +126,12 @@ class Sampler:
         return len(self._buffer)
 
     @property
+    def missing(self) -> int:
+        """Transitions without which no batch is drawn."""
+        enough = max(self._config.learning_starts, 1)
+        return max(enough - len(self._buffer), 0)
+
+    @property
     def inbox_size(self) -> int:
         """Time steps and requests that wait for the thread."""
         return self._mailbox.qsize()
@@ -239,8 +245,7 @@ class Sampler:
         )
 
     def _prepare(self) -> None:
-        enough = max(self._config.learning_starts, 1)
-        while self._free and len(self._buffer) >= enough:
+        while self._free and not self.missing:
             batch = self._free.pop()
             self._drawn_from.append(dict(self._generator.bit_generator.state))
             self._drawn += 1

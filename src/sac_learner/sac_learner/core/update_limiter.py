@@ -36,6 +36,10 @@ class UpdateLimiter:
             max(transitions, self.state.transitions), min(tokens, self._max_pending)
         )
 
+    def start_after(self, transitions: int) -> None:
+        """Let all up to this total bring no tokens, as the first `learning_starts` do."""
+        self._learning_starts = max(self._learning_starts, transitions)
+
     @property
     def is_free_running(self) -> bool:
         """Whether there is no limit."""
