@@ -337,3 +337,13 @@ def test_fault_a_bad_parameter_ends_the_process_with_one_line(
     assert str(value if name == "run_dir" else name) in errors
     assert "Traceback" not in errors
     assert os.listdir(tmp_path) == []
+
+
+def test_fault_a_report_that_cannot_be_written_is_one_line(start, tmp_path):
+    (tmp_path / "file").touch()
+    monitor = start(report=str(tmp_path / "file" / "report.json"))
+    code, _ = monitor.end(signal.SIGINT)
+    assert code == 2
+    errors = monitor.process.stderr.read()
+    assert errors.startswith("error: ") and str(tmp_path / "file") in errors
+    assert "Traceback" not in errors

@@ -18,7 +18,12 @@ from ur5_rl_env.nodes.camera_node import CameraNode
 from ur5_rl_env.nodes.capture import open_capture
 from ur5_rl_ros import qos
 from ur5_rl_ros.image_bridge import imgmsg_to_cv2
-from ur5_rl_ros.process import LinkLostError, Stop, spinning_in_background
+from ur5_rl_ros.process import (
+    ConfigurationError,
+    LinkLostError,
+    Stop,
+    spinning_in_background,
+)
 from ur5_rl_ros.testing import node_environment
 
 HZ = 50.0
@@ -90,9 +95,7 @@ def running(context, open_capture, ends_with=None, **settings):
         try:
             with spinning_in_background(node):
                 node.run(stop)
-        except OSError as error:
-            errors.append(error)
-        except LinkLostError as error:
+        except (ConfigurationError, LinkLostError) as error:
             errors.append(error)
 
     thread = threading.Thread(target=loop)
@@ -180,7 +183,7 @@ def test_fault_camera_without_a_first_image_ends_the_node(ros, spin_until):
     broken = FakeCamera()
     broken.is_there = False
     camera.open = lambda _config: broken
-    with running(ros.context, camera.open, ConnectionError) as thread:
+    with running(ros.context, camera.open, ConfigurationError) as thread:
         spin_until(lambda: not thread.is_alive())
 
 

@@ -13,7 +13,7 @@ PROGRAM = """
 import os, signal, sys, time
 from std_msgs.msg import Empty
 from rclpy.node import Node
-from ur5_rl_ros.process import LinkLostError, run
+from ur5_rl_ros.process import ConfigurationError, LinkLostError, configuration, run
 
 def say(word):
     print(word, flush=True)
@@ -129,13 +129,34 @@ def test_fault_a_lost_link_is_code_3_and_one_line_after_the_last_word(start, pla
     assert errors == ["error: robot 127.0.0.1 is gone"]
 
 
+@pytest.mark.parametrize("error", ["KeyError: 'x'", "ValueError: x", "OSError: x"])
 @pytest.mark.parametrize("place", ["Plain.tick", "Looping.loop", "Looping.tick"])
-def test_fault_an_error_of_our_own_is_not_hidden(start, place):
-    kind = place.split(".")[0]
-    code, words, errors = finish(start(f"{place} = fail(KeyError('x'))\nrun({kind})"))
+def test_fault_an_error_of_our_own_is_not_hidden(start, place, error):
+    kind, name = place.split(".")[0], error.split(":")[0]
+    code, words, errors = finish(start(f"{place} = fail({name}('x'))\nrun({kind})"))
     assert code == 1
     assert words[-1] == "closed"
-    assert errors[-1] == "KeyError: 'x'"
+    assert errors[0].startswith("Traceback")
+    assert errors[-1] == error
+
+
+def test_fault_an_error_of_the_last_word_is_not_hidden(start):
+    body = "Looping.loop = Looping.close = fail(ValueError('x'))\nrun(Looping)"
+    code, _, errors = finish(start(body))
+    assert (code, errors[-1]) == (1, "ValueError: x")
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        'fail(ConfigurationError("no camera"))',
+        'configuration()(fail(FileNotFoundError("no camera")))',
+    ],
+)
+def test_fault_a_configuration_that_proves_wrong_in_the_loop_is_one_line(start, loop):
+    code, words, errors = finish(start(f"Looping.loop = {loop}\nrun(Looping)"))
+    assert (code, words[-1]) == (2, "closed")
+    assert errors == ["error: no camera"]
 
 
 def test_the_last_word_is_heard(start, ros, spin_until):

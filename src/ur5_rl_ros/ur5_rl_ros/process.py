@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,12 +26,29 @@ from ur5_rl_ros.heartbeat import Heartbeat
 from ur5_rl_ros.intake import CountingExecutor
 
 EXIT_OK = 0
+EXIT_CRASHED = 1  # an error of our own: a fresh process may go on
 EXIT_CONFIGURATION = 2  # a parameter, file or device is wrong: starting again cannot help
 EXIT_LINK_LOST = 3  # the other side went away: a fresh process may find it again
 
 # A loop thread that wakes for its deadline must not wait 5 ms (the default) for the
 # interpreter while the callback thread converts a message.
 SWITCH_INTERVAL_S = 0.0005
+
+
+class ConfigurationError(RuntimeError):
+    """A parameter, file or device is wrong: starting again cannot help."""
+
+
+@contextmanager
+def configuration() -> Iterator[None]:
+    """Take a ValueError or OSError of the block for a `ConfigurationError`.
+
+    Only for what still belongs to the start: later on such an error is one of our own.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(str(error)) from error
 
 
 class LinkLostError(RuntimeError):
@@ -96,13 +114,16 @@ def run(make_node: Callable[[], Node]) -> None:
     A node that only answers callbacks is spun in this thread. A node with a method
     `run(stop)` has this thread for its loop, and its callbacks run in one more thread.
     `close()`, where a node has it, is called while the context is still valid.
-    Exits with 2 and one line on a configuration error, with 3 when a link was lost.
+    Exits with 2 and one line where the node cannot be made (a ValueError or OSError) or
+    says ConfigurationError, with 3 and one line when a link was lost, and with 1 and a
+    traceback on any other error.
     """
     stop = Stop().install()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     code = EXIT_OK
     try:
-        node = make_node()
+        with configuration():
+            node = make_node()
         try:
             _spin(node, stop)
         finally:
@@ -111,10 +132,13 @@ def run(make_node: Callable[[], Node]) -> None:
                 close()
     except LinkLostError as error:
         code = _complain(str(error), EXIT_LINK_LOST)
-    except (ValueError, OSError) as error:
+    except ConfigurationError as error:
         code = _complain(str(error), EXIT_CONFIGURATION)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:  # shown here: the threads behind it may hang
+        traceback.print_exc()
+        code = EXIT_CRASHED
     finally:
         rclpy.try_shutdown()
     _leave(code)

@@ -21,7 +21,7 @@ from target_display.core.drawing import Canvas
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_rl_ros import qos
 from ur5_rl_ros.image_bridge import imgmsg_to_cv2
-from ur5_rl_ros.process import Stop
+from ur5_rl_ros.process import ConfigurationError, Stop
 from ur5_rl_ros.shared_array import SharedArrayWriter
 from ur5_rl_ros.testing import node_environment
 from ur5_sim.core.camera import Camera
@@ -114,7 +114,7 @@ def camera(ros, tmp_path):
         def loop():
             try:
                 node.run(stop)
-            except ValueError as error:
+            except ConfigurationError as error:
                 errors.append(error)
 
         thread = threading.Thread(target=loop)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from ur5_sim.nodes import controller
 from ur5_sim.testing import free_loopback_address, virtual_ur
 
 CONTROLLER = (sys.executable, "-m", "ur5_sim.nodes.controller", "--ros-args")
@@ -176,3 +177,15 @@ def test_fault_a_client_that_stays_does_not_keep_it_for_ever():
     ):
         robot.process.send_signal(signal.SIGINT)
         assert robot.process.wait(timeout=5.0) == 0
+
+
+def test_fault_an_error_of_our_own_is_not_taken_for_a_bad_parameter(monkeypatch):
+    def run(*_):
+        raise ValueError("a bug")
+
+    words = ["controller", "--ros-args", "-p", f"address:={free_loopback_address()}"]
+    monkeypatch.setattr(controller.sys, "argv", words)
+    monkeypatch.setattr(controller, "StopFlag", object)
+    monkeypatch.setattr(controller.ControllerServer, "run", run)
+    with pytest.raises(ValueError, match="a bug"):
+        controller.main()

@@ -68,7 +68,8 @@ class LearnerNode(Node):
 
     def run(self, stop: process.Stop) -> None:
         """Learn until `stop` is raised, then write a last checkpoint."""
-        self._resume_if_asked(stop)
+        with process.configuration():
+            self._resume_if_asked(stop)
         if stop.requested:
             return  # perhaps half resumed: what is on disk is better
         gc.collect()

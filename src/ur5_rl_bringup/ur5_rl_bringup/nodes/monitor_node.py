@@ -25,7 +25,7 @@ from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerS
 from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
 from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import Stop, run
+from ur5_rl_ros.process import Stop, configuration, run
 
 INBOX_SAMPLES = 2000  # a minute's worth: drawing takes a second
 POLL_S = 0.1
@@ -111,7 +111,11 @@ class MonitorNode(Node):
     # In the main thread.
 
     def run(self, stop: Stop) -> None:
-        """Count and tell until the run is over or the process is asked to stop."""
+        """Count and tell until the run is over or the process is asked to stop.
+
+        Raises:
+            ConfigurationError: report or picture cannot be written.
+        """
         signal.signal(signal.SIGUSR1, self._on_user_signal)
         with event_file(self._config.events_dir) as writer:
             monitor = Monitor(self._config, say, writer.add_scalar, time.monotonic())
@@ -121,7 +125,8 @@ class MonitorNode(Node):
                 monitor.tick(time.monotonic())
                 self._draw_if_wanted(monitor)
             self._take(monitor, wait_s=0.0)
-            monitor.finish(time.monotonic(), monitor.ended_by or "asked to stop")
+            with configuration():  # of the places where report and picture go
+                monitor.finish(time.monotonic(), monitor.ended_by or "asked to stop")
 
     def _on_user_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._picture_wanted = True

@@ -22,7 +22,7 @@ from ur5_rl_env.core.arm_state import RobotSample
 from ur5_rl_env.core.ramp import STILL, Joints
 from ur5_rl_env.core.ur_modes import RobotMode, RuntimeState
 from ur5_rl_env.nodes import last_resort
-from ur5_rl_ros.process import LinkLostError, Stop
+from ur5_rl_ros.process import ConfigurationError, LinkLostError, Stop
 
 RTDE_PORT = 30004
 FIELDS = [
@@ -227,7 +227,7 @@ def connected_link(config: ArmConfig, stop: Stop, waits_for) -> ArmLink | None:
         waits_for: Is told, at each failed attempt, what went wrong.
 
     Raises:
-        OSError: it is still unreachable after `connect_timeout_s`.
+        ConfigurationError: it is still unreachable after `connect_timeout_s`.
     """
     deadline = time.monotonic() + config.connect_timeout_s
     while not stop.requested:
@@ -242,7 +242,7 @@ def connected_link(config: ArmConfig, stop: Stop, waits_for) -> ArmLink | None:
             return link
         except OSError as error:
             if time.monotonic() + RETRY_S > deadline:
-                raise
+                raise ConfigurationError(str(error)) from error
             waits_for(str(error))
             stop.wait(RETRY_S)
     return None

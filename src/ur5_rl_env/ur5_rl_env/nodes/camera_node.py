@@ -17,7 +17,7 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from ur5_rl_ros.image_bridge import cv2_to_imgmsg
 from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import LinkLostError, Stop, run
+from ur5_rl_ros.process import ConfigurationError, LinkLostError, Stop, run
 
 FIRST_REOPEN_S = 0.25
 LAST_REOPEN_S = 2.0
@@ -50,7 +50,7 @@ class CameraNode(Node):
         """Publish images until `stop` is raised.
 
         Raises:
-            OSError: the camera has not given a single image.
+            ConfigurationError: the camera has not given a single image.
             LinkLostError: it went away and did not come back in time.
         """
         while not stop.requested:
@@ -58,7 +58,7 @@ class CameraNode(Node):
                 self._serve_one()
             except OSError as error:
                 if not self._published:
-                    raise
+                    raise ConfigurationError(str(error)) from error
                 self._reopen(error, stop)
 
     def _serve_one(self) -> None:

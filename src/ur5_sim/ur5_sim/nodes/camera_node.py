@@ -19,7 +19,7 @@ from ur5_rl_ros.deadline import NANOSECONDS, Pace
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
 from ur5_rl_ros.image_bridge import cv2_to_imgmsg
 from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import Stop, run
+from ur5_rl_ros.process import Stop, configuration, run
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.camera_faults import CameraFault
@@ -73,8 +73,13 @@ class CameraNode(Node):
             self.get_logger().warning(words, throttle_duration_sec=1.0)
 
     def run(self, stop: Stop) -> None:
-        """Expose and publish at the camera's rate until `stop` is raised."""
-        self._wait(stop)
+        """Expose and publish at the camera's rate until `stop` is raised.
+
+        Raises:
+            ConfigurationError: screen or pose are something else.
+        """
+        with configuration():
+            self._wait(stop)
         pace = Pace(1.0 / self._config.rate_hz)
         while not stop.requested:
             lateness_ns = pace.sleep()

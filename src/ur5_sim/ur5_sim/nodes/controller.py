@@ -40,15 +40,21 @@ class StopFlag:
 def main() -> None:
     """Run until a signal."""
     stop = StopFlag()
+    config, server = _configured()
+    with server:
+        server.robot.log = _log
+        _take_realtime_priority(config.realtime_priority)
+        identity = server.robot.identity
+        version = ".".join(map(str, identity.version))
+        _log(f"UR5 {version} at {config.address}, {identity.frequency_hz} Hz")
+        server.run(lambda: stop.is_due(config.linger_s, server.has_rtde_clients))
+
+
+def _configured() -> tuple[ControllerConfig, ControllerServer]:
+    """Return what the parameters ask for; exit with one line where that cannot be."""
     try:
         config = config_from_args(sys.argv[1:], "controller", ControllerConfig)
-        with ControllerServer(config) as server:
-            server.robot.log = _log
-            _take_realtime_priority(config.realtime_priority)
-            identity = server.robot.identity
-            version = ".".join(map(str, identity.version))
-            _log(f"UR5 {version} at {config.address}, {identity.frequency_hz} Hz")
-            server.run(lambda: stop.is_due(config.linger_s, server.has_rtde_clients))
+        return config, ControllerServer(config)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(EXIT_CONFIGURATION)
