@@ -96,13 +96,32 @@ def test_figures_and_report_of_what_is_finished(tmp_path, capsys):
     words = ["experiment", "thesis", "--scale", "small", "--figures-only"]
     words += ["--folder", str(tmp_path), "--report", str(report)]
     assert commands.main(ROOT, words) == 0
-    assert "reaching/large_mini_batch/async_2" in capsys.readouterr().out
-    rows = json.loads(report.read_text())
-    assert len(rows) == 9
-    assert {"group", "overall", "overall_interval", "evaluation_minimum"} <= rows[
-        0
-    ].keys()
+    said = capsys.readouterr().out
+    assert "reaching/large_mini_batch/async_2" in said
+    assert "reaching/high_resolution: async_2 - sequential" in said
+    assert "commits of the program: 000000000" in said
+    document = json.loads(report.read_text())
+    rows, differences = document["groups"], document["differences"]
+    assert len(rows) == len(differences) == 9
+    keys = {"group", "overall", "overall_interval", "evaluation_minimum", "commits"}
+    assert keys <= rows[0].keys()
+    assert differences[0]["group"] == "reaching/baseline/async_2"
+    assert differences[0]["less"] == "reaching/baseline/async_1"
+    assert len(differences[0]["overall_interval"]) == 2
     assert (tmp_path / "figures" / "figure_8_3.png").is_file()
+
+
+def test_one_seed_is_told_without_a_number_that_it_does_not_give(tmp_path):
+    (run,) = table(seeds=1, tasks=["reaching"], settings=["baseline"])[:1]
+    (tmp_path / run.name).mkdir()
+    (tmp_path / run.name / "result.json").write_text(to_json(result(run)))
+    report = tmp_path / "report.json"
+    words = ["experiment", "thesis", "--scale", "small", "--figures-only"]
+    words += ["--folder", str(tmp_path), "--report", str(report)]
+    assert commands.main(ROOT, words) == 0
+    (row,) = json.loads(report.read_text())["groups"]
+    assert row["overall_interval"] == [None, None]
+    assert row["overall_standard_error"] is None
 
 
 def test_fault_a_broken_result_is_named(tmp_path):

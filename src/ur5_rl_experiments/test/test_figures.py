@@ -1,6 +1,7 @@
 """Curves, bars and tables of several seeds, by numbers done by hand."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from ur5_rl_experiments.core.figures import (
     draw_thesis_figures,
     learning_curve,
 )
-from ur5_rl_experiments.core.table import rows, text
+from ur5_rl_experiments.core.table import commits_of, rows, text
 
 LEVELS = {"sequential": 40.0, "async_1": 80.0, "async_2": 120.0}
 
@@ -69,11 +70,29 @@ def test_rows_hold_mean_error_interval_and_minimum(results):
     assert row.overall_standard_error == pytest.approx(5.0)
     assert row.overall_minimum == pytest.approx(80.0)
     assert row.evaluation_minimum == pytest.approx(160.0)
-    low, high = row.overall_interval
-    assert 80.0 <= low <= 85.0 <= high <= 90.0
+    reach = 12.7062 * 5.0  # Student's t of one degree of freedom
+    assert row.overall_interval == pytest.approx((85.0 - reach, 85.0 + reach), rel=1e-4)
+    assert row.interval_method == "Student's t"
+    assert row.commits == ("0" * 40,)
 
 
-def test_the_text_has_a_line_a_group(results):
+def test_the_text_is_a_markdown_table_with_a_line_a_group(results):
     lines = text(rows(by_group(results))).splitlines()
-    assert len(lines) == 1 + 18
-    assert all(len(line) < 160 for line in lines)
+    assert len(lines) == 2 + 18
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines[0]) < 180
+    assert {line.count("|") for line in lines} == {10}
+    assert "overall +- se [95 % Student's t]" in lines[0]
+    assert set(lines[1]) <= set("|-: ")
+
+
+def test_the_text_says_which_commits_there_are(results):
+    there = rows(by_group([replace(results[0], commit="a" * 40 + "-dirty"), *results]))
+    assert commits_of(there).endswith(": 000000000, aaaaaaaaa-dirty")
+
+
+def test_many_seeds_are_resampled_and_the_text_says_so(results):
+    many = [r for r in results if r.group == "tracking/baseline/sequential"] * 5
+    (row,) = rows(by_group(many))
+    assert row.interval_method == "bootstrap"
+    assert "[95 % bootstrap]" in text([row])

@@ -7,13 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sac_learner.core.architectures import ARCHITECTURES
-from ur5_rl_experiments.core import reaching, table, thesis
+from ur5_rl_bringup.core.report import write_json
+from ur5_rl_experiments.core import group_differences, reaching, table, thesis
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.figures import by_group, draw_thesis_figures
+from ur5_rl_experiments.core.json_values import finite
 from ur5_rl_experiments.core.run_result import RunResult
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import TASKS
@@ -92,18 +94,33 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
 
 
 def show(found: Sequence[RunResult], folder: Path, options: argparse.Namespace) -> None:
-    """Print the table of what is finished; draw the figures and write the report."""
+    """Print what is finished and how it differs; draw the figures, write the report."""
     if not found:
         print(f"no finished run in {folder}")
         return
-    rows = table.rows(by_group(found))
-    print(table.text(rows))
+    groups = by_group(found)
+    rows = table.rows(groups)
+    differences = group_differences.differences(groups, _pairs(options))
+    print(table.text(rows), table.commits_of(rows), sep="\n")
+    if differences:
+        print("", group_differences.text(differences), sep="\n")
     if options.name == "thesis":
         paths = draw_thesis_figures(found, folder / "figures")
         print(f"figures in {paths[0].parent}")
     if options.report:
-        report = [row.as_dict() for row in rows]
-        options.report.write_text(json.dumps(report, indent=1) + "\n")
+        report = {
+            "groups": [row.as_dict() for row in rows],
+            "differences": [difference.as_dict() for difference in differences],
+        }
+        write_json(options.report, finite(report))
+
+
+def _pairs(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Yield the groups of an experiment that are compared."""
+    if options.name == "thesis":
+        yield from thesis.pairs(options.tasks, options.settings)
+    elif options.name == "ablation":
+        yield from reaching.ablation_pairs()
 
 
 def _execute(root: Path, folder: Path, runs: Sequence[Run], jobs: int) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ur5_rl_experiments.core.evaluation import EpisodeResult, Summary, summary
+from ur5_rl_experiments.core.json_values import finite
 from ur5_rl_experiments.core.statistics import Interval, mean_interval
 
 COLUMNS = {  # title: width
@@ -144,7 +145,7 @@ def _verdict(difference: Difference) -> str:
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as JSON types; null stands for infinite and unknown."""
-    document: dict[str, Any] = _finite(
+    document: dict[str, Any] = finite(
         {
             "policies": [
                 {
@@ -159,12 +160,3 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         }
     )
     return document
-
-
-def _finite(value: Any) -> Any:
-    """Replace numbers that JSON does not know by null."""
-    if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -83,6 +83,12 @@ def ablation_runs(
             yield _run(f"ablation/{name}", learner, seed, steps)
 
 
+def ablation_pairs() -> Iterator[tuple[str, str]]:
+    """Yield the groups to compare: the best settings with each variant of them."""
+    for name in TAKEN_BACK:
+        yield "ablation/best", f"ablation/{name}"
+
+
 def _run(group: str, learner: LearnerConfig, seed: int, env_steps: int) -> Run:
     config = RunConfig(
         costs=Costs(),

@@ -60,7 +60,7 @@ def difference_interval(a: Values, b: Values, confidence: float = 0.95) -> Inter
 
 
 def method_for(*counts: int) -> str:
-    """Return how the interval from one or two samples of these sizes is made, in words."""
+    """Return how the interval of one or two samples of these sizes is made."""
     if min(counts) >= FEWEST_RESAMPLED:
         return BOOTSTRAP
     return STUDENT if len(counts) == 1 else WELCH

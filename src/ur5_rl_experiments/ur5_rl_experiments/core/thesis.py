@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from types import MappingProxyType
 
 from sac_learner.core.architectures import ARCHITECTURES, SEQUENTIAL
@@ -146,6 +147,16 @@ def runs(
                         minutes=scale.minutes if minutes is None else minutes,
                     )
                     yield Run(group=f"{task}/{setting}/{architecture}", config=config)
+
+
+def pairs(
+    tasks: Sequence[str] = TASKS, settings: Sequence[str] = SETTINGS
+) -> Iterator[tuple[str, str]]:
+    """Yield the groups to compare: each architecture with those before it, by cell."""
+    for task in tasks:
+        for setting in settings:
+            for later, earlier in combinations(reversed(ARCHITECTURES), 2):
+                yield f"{task}/{setting}/{later}", f"{task}/{setting}/{earlier}"
 
 
 def _learner(base: LearnerConfig, architecture: str, costs: Costs) -> LearnerConfig:
