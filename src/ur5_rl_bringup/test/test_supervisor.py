@@ -12,6 +12,7 @@ import pytest
 RUNNER = """
 import asyncio, sys
 from pathlib import Path
+from ur5_rl_bringup.core import lives
 from ur5_rl_bringup.graph import OnExit, Process
 from ur5_rl_bringup.supervisor import Child, Supervisor
 
@@ -20,6 +21,7 @@ def child(name, code, **more):
     log = Path(sys.argv[1]) / f"{name}.log"
     return Child(process, (sys.executable, "-c", code), {}, log)
 
+lives.RAN_WELL_S, lives.RETRY_DELAY_S = 0.5, float(sys.argv[2])
 children = [CHILDREN]
 sys.exit(asyncio.run(Supervisor(children, verbose=False).run()))
 """
@@ -33,10 +35,10 @@ GOOD = (
 )
 
 
-def start(tmp_path: Path, *children: str) -> subprocess.Popen:
+def start(tmp_path: Path, *children: str, retry_delay_s=0.05) -> subprocess.Popen:
     code = RUNNER.replace("CHILDREN", ", ".join(children))
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-c", code, str(tmp_path), str(retry_delay_s)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -131,6 +133,45 @@ def test_fault_a_configuration_error_ends_the_run_at_once(tmp_path):
     assert code == 2
     said = [line for line in output.splitlines() if "pid" not in line]
     assert said == ["[camera] error: no such camera"]
+
+
+def losing_its_robot(tmp_path: Path, tries: int) -> str:
+    """Live for a second and lose the link; find it again after so many tries."""
+    return f"""
+import sys, time
+from pathlib import Path
+lives = Path({str(tmp_path / "lives")!r})
+lives.open("a").write("x")
+life = len(lives.read_text())
+if life == 1:
+    time.sleep(1.0)
+    sys.exit(3)
+if life <= 1 + {tries}:
+    print("error: robot does not answer")
+    sys.exit(2)
+{GOOD}"""
+
+
+def test_fault_a_robot_that_is_away_for_long_does_not_end_the_run(tmp_path):
+    code = losing_its_robot(tmp_path, tries=8)
+    runner = start(tmp_path, child("arm", code), child("env", GOOD))
+    pid_of(tmp_path / "arm.log", timeout_s=30.0)
+    assert is_alive(pid_of(tmp_path / "env.log"))
+    runner.send_signal(signal.SIGINT)
+    code, output = finish(runner)
+    assert code == 0
+    assert output.count("[arm] ended with exit code 2; what it needs is gone: try") == 8
+
+
+def test_a_run_ends_at_once_while_a_child_waits_for_its_next_try(tmp_path):
+    code = losing_its_robot(tmp_path, tries=8)
+    runner = start(tmp_path, child("arm", code), retry_delay_s=60.0)
+    log, deadline = tmp_path / "arm.log", time.monotonic() + 20.0
+    while not log.exists() or "does not answer" not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    runner.send_signal(signal.SIGINT)
+    assert finish(runner)[0] == 0
 
 
 def test_fault_a_deaf_child_is_killed_in_time(tmp_path):

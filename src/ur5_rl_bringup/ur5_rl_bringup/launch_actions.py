@@ -15,12 +15,13 @@ from launch.actions import (
     SetEnvironmentVariable,
     Shutdown,
 )
-from launch.event_handlers import OnProcessExit
+from launch.event_handlers import OnProcessExit, OnProcessStart
 from launch.events import Shutdown as ShutdownEvent
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from ur5_rl_bringup.core.lives import RESTART_DELAY_S, Lives
 from ur5_rl_bringup.graph import OnExit, Process, environment, graph, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import (
@@ -28,7 +29,6 @@ from ur5_rl_bringup.resolved import (
     parameters_of,
     write_run_description,
 )
-from ur5_rl_bringup.supervisor import MAX_RESTARTS, RESTART_DELAY_S
 from ur5_rl_ros.process import EXIT_CONFIGURATION
 
 ARGUMENTS = {  # name: (default, description)
@@ -127,18 +127,29 @@ def _actions(process: Process, options: RunOptions) -> list[Any]:
         exec_name=process.name,
         respawn=restarts,
         respawn_delay=RESTART_DELAY_S,
-        respawn_max_retries=MAX_RESTARTS,
         output="both",
         **end,
     )
-    return [action, _stop_on_bad_configuration(action, process.name)]
+    return [*_ends_of(action, process.name), action] if restarts else [action]
 
 
-def _stop_on_bad_configuration(action: ExecuteProcess, name: str) -> RegisterEventHandler:
-    reason = f"{name}: configuration error"
+def _ends_of(action: ExecuteProcess, name: str) -> list[RegisterEventHandler]:
+    """Return what ends the run where another life of `action` would not help."""
+    lives, started_s = Lives(), [time.monotonic()]
+
+    def on_start(_event: Any, _context: LaunchContext) -> None:
+        started_s[0] = time.monotonic()
 
     def on_exit(event: Any, _context: LaunchContext) -> list[Any]:
-        is_bad = event.returncode == EXIT_CONFIGURATION
-        return [EmitEvent(event=ShutdownEvent(reason=reason))] if is_bad else []
+        now_s = time.monotonic()
+        refused, lived_s = event.returncode == EXIT_CONFIGURATION, now_s - started_s[0]
+        outlook = lives.outlook(refused=refused, lived_s=lived_s, now_s=now_s)
+        if outlook.goes_on:
+            return []  # launch itself starts it again
+        reason = f"{name}: {outlook.value}"
+        return [EmitEvent(event=ShutdownEvent(reason=reason))]
 
-    return RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit))
+    return [
+        RegisterEventHandler(OnProcessStart(target_action=action, on_start=on_start)),
+        RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit)),
+    ]

@@ -17,14 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ur5_rl_bringup.child_log import ChildLog
+from ur5_rl_bringup.core.lives import MAX_RESTARTS, RESTART_WINDOW_S, Lives, Outlook
 from ur5_rl_bringup.graph import OnExit, Process
-from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_OK
+from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED, EXIT_OK
+
+__all__ = ["MAX_RESTARTS", "RESTART_WINDOW_S", "Child", "Supervisor"]
 
 STOP_S = 4.0  # for every process to say its last word; the promise is 5 s in all
-RESTART_DELAY_S = 0.5
-MAX_RESTARTS = 5  # of one process in RESTART_WINDOW_S; more means that it cannot run
-RESTART_WINDOW_S = 60.0
-EXIT_CRASHED = 1
 QUIET_PREFIXES = ("[INFO]", "[DEBUG]")
 PR_SET_PDEATHSIG = 1
 
@@ -38,7 +37,7 @@ class Child:
     environment: dict[str, str]
     log_path: Path
     running: asyncio.subprocess.Process | None = None
-    restarts_s: list[float] = field(default_factory=list)
+    lives: Lives = field(default_factory=Lives)
 
 
 class Supervisor:
@@ -71,13 +70,17 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         """Start a child again and again, as its process says, until all is stopped."""
         while not self._stopping.is_set():
+            started_s = time.monotonic()
             code = await self._run_once(child)
             if self._stopping.is_set():
                 self._note_last_word(child, code)
                 return
-            self._decide(child, code)
-            if not self._stopping.is_set():
-                await asyncio.sleep(RESTART_DELAY_S)
+            await self._pause(self._decide(child, code, time.monotonic() - started_s))
+
+    async def _pause(self, duration_s: float) -> None:
+        """Wait for so long, or until all is stopped."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), duration_s)
 
     def _note_last_word(self, child: Child, code: int) -> None:
         """Let the run fail where its face says so at the end that a signal asked for."""
@@ -101,20 +104,26 @@ class Supervisor:
         await self._show_output(child)
         return await child.running.wait()
 
-    def _decide(self, child: Child, code: int) -> None:
-        name = child.process.name
-        if code == EXIT_CONFIGURATION:
-            self._stop(EXIT_CONFIGURATION)
-        elif child.process.on_exit is OnExit.SHUTDOWN:
-            self._stop(EXIT_OK if code == EXIT_OK else EXIT_CRASHED)
-        elif code == EXIT_OK:
+    def _decide(self, child: Child, code: int, lived_s: float) -> float:
+        """Stop the run, or return after how long a fresh process takes over [s]."""
+        name, now_s = child.process.name, time.monotonic()
+        if child.process.on_exit is OnExit.SHUTDOWN:
+            self._stop(code if code in (EXIT_OK, EXIT_CONFIGURATION) else EXIT_CRASHED)
+            return 0.0
+        if code == EXIT_OK:
             print(f"[{name}] ended; stopping the rest", flush=True)
             self._stop(EXIT_OK)
-        elif _restarts_too_often(child.restarts_s, time.monotonic()):
-            print(f"[{name}] ended {MAX_RESTARTS + 1} times in a minute; giving up")
-            self._stop(EXIT_CRASHED)
+            return 0.0
+        refused = code == EXIT_CONFIGURATION
+        outlook = child.lives.outlook(refused=refused, lived_s=lived_s, now_s=now_s)
+        if outlook.goes_on:
+            print(f"[{name}] {_how_it_ended(code)}; {outlook.value}", flush=True)
+        elif outlook is Outlook.WRONG:  # it has said itself what is wrong
+            self._stop(EXIT_CONFIGURATION)
         else:
-            print(f"[{name}] {_how_it_ended(code)}; starting it again", flush=True)
+            print(f"[{name}] {outlook.value}", flush=True)
+            self._stop(EXIT_CRASHED)
+        return outlook.delay_s
 
     async def _show_output(self, child: Child) -> None:
         """Copy a child's lines to its log, and to the console what a person needs."""
@@ -159,12 +168,6 @@ async def _interrupt(children: Sequence[Child], timeout_s: float) -> None:
 def _send(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, number)
-
-
-def _restarts_too_often(restarts_s: list[float], now_s: float) -> bool:
-    """Note a restart at `now_s` [s]; return whether there were too many lately."""
-    restarts_s[:] = [t for t in restarts_s if now_s - t < RESTART_WINDOW_S] + [now_s]
-    return len(restarts_s) > MAX_RESTARTS
 
 
 def _how_it_ended(code: int) -> str:
