@@ -59,16 +59,16 @@ def test_another_process_reads_it(path):
     assert output == "[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]] 42\n"
 
 
-def test_the_sequence_grows_with_each_write_and_is_even_in_between(path):
+def test_nothing_is_read_while_a_write_is_under_way_also_a_second_time(path):
     writer = SharedArrayWriter(path, (3,), "u1")
     reader = SharedArrayReader(path)
-    assert reader.sequence == 0
-    writer.begin()
-    assert reader.sequence == 1
-    writer.commit(7)
-    assert (reader.sequence, reader.steady_ns) == (2, 7)
-    write(writer, 1, 8)
-    assert (reader.sequence, reader.steady_ns) == (4, 8)
+    for number in (300, 301):
+        writer.begin()[:] = number % 256
+        with pytest.raises(TimeoutError):
+            reader.read(timeout_s=0.0)
+        writer.commit(number)
+        values, steady_ns = reader.read()
+        assert (values.tolist(), steady_ns) == ([number % 256] * 3, number)
 
 
 def test_a_copy_that_was_read_does_not_change(path):
@@ -110,6 +110,32 @@ def test_fault_no_torn_array_is_ever_read(path):
             seen.add(steady_ns)
         assert len(seen) > 20
     finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_fault_a_busy_thread_beside_the_reader_keeps_no_array_from_it(path):
+    """Each system call may cost it the interpreter for milliseconds, writes go on."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE
+    )
+    is_over = threading.Event()
+
+    def be_busy():
+        while not is_over.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=be_busy)
+    try:
+        assert writer.stdout.readline() == b"up\n"
+        reader = SharedArrayReader(path)
+        thread.start()
+        for _ in range(30):
+            values, steady_ns = reader.read(timeout_s=0.5)
+            assert (values == steady_ns).all()
+    finally:
+        is_over.set()
+        thread.join()
         writer.kill()
         writer.communicate()
 
@@ -182,7 +208,7 @@ def test_fault_a_file_that_is_not_there_is_an_os_error(path):
         SharedArrayReader(path)
 
 
-def header(magic=b"UR5RLSA1", code=b"|u1", shape=(3, 0, 0, 0)):
+def header(magic=b"UR5RLSA2", code=b"|u1", shape=(3, 0, 0, 0)):
     return struct.pack(HEADER.format, magic, code, 0, 0, *shape)
 
 
@@ -192,7 +218,7 @@ def header(magic=b"UR5RLSA1", code=b"|u1", shape=(3, 0, 0, 0)):
         b"",
         b"short",
         bytes(200),
-        header(magic=b"UR5RLSA0") + bytes(3),
+        header(magic=b"UR5RLSA1") + bytes(16),
         header() + bytes(2),
         header(shape=(2**40, 2**40, 0, 0)) + bytes(99),
         header(shape=(-3, 0, 0, 0)) + bytes(99),

@@ -1,9 +1,12 @@
 """A small numpy array in a file: one writer, any number of readers.
 
 What the simulation shows its own parts (pixels on the screen, true joint positions) goes
-through here, never through the graph's topics. A sequence lock keeps readers from using a
-half-written array; the writer never waits. It writes into a map of the file; readers copy
-by system calls, because a file that is cut short kills who looks at a map of it.
+through here, never through the graph's topics. The writer never waits; it writes into a
+map of the file. A reader copies the file by a system call, because a file that is cut
+short kills who looks at a map of it, and by a single one, because after each of them a
+thread may wait for its interpreter. The call goes from the first byte to the last: it
+meets the count of writes that were finished, the array, the count of those that were
+begun. Where both are equal, none was under way in between.
 """
 
 import math
@@ -20,10 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC = b"UR5RLSA1"
-HEADER = struct.Struct("<8s8sqqqqqq")  # magic, dtype, sequence, steady_ns, shape[4]
-SEQUENCE = struct.Struct("<q")
-SEQUENCE_OFFSET = 16
+MAGIC = b"UR5RLSA2"
+HEADER = struct.Struct("<8s8sqqqqqq")  # magic, dtype, finished, steady_ns, shape[4]
+NUMBER = struct.Struct("<q")  # any of these; the count of begun writes ends the file
+FINISHED_OFFSET = 16
 STEADY_OFFSET = 24
 MAX_DIMENSIONS = 4
 MAX_BYTES = 2**28  # of a file: twice the largest screen
@@ -60,20 +63,20 @@ class SharedArrayWriter:
         dimensions = (*shape, *([0] * (MAX_DIMENSIONS - len(shape))))
         HEADER.pack_into(self._map, 0, MAGIC, code, 0, 0, *dimensions)
         self.array: NDArray = np.ndarray(shape, dtype, self._map, offset=HEADER.size)
-        self._sequence = 0
+        self._begun_offset = size - NUMBER.size
+        self._writes = 0
         os.replace(partial, path)  # readers see a whole file or none
 
     def begin(self) -> NDArray:
         """Mark the array as being written and return it; finish with `commit`."""
-        self._sequence += 1
-        SEQUENCE.pack_into(self._map, SEQUENCE_OFFSET, self._sequence)
+        self._writes += 1
+        NUMBER.pack_into(self._map, self._begun_offset, self._writes)
         return self.array
 
     def commit(self, steady_ns: int) -> None:
         """Mark the array as whole; `steady_ns` is the instant it shows [ns]."""
-        SEQUENCE.pack_into(self._map, STEADY_OFFSET, steady_ns)
-        self._sequence += 1
-        SEQUENCE.pack_into(self._map, SEQUENCE_OFFSET, self._sequence)
+        NUMBER.pack_into(self._map, STEADY_OFFSET, steady_ns)
+        NUMBER.pack_into(self._map, FINISHED_OFFSET, self._writes)
 
 
 class Header(NamedTuple):
@@ -81,7 +84,7 @@ class Header(NamedTuple):
 
     magic: bytes
     code: bytes  # of the dtype
-    sequence: int
+    finished: int  # writes
     steady_ns: int
     dimensions: tuple[int, ...]  # of the shape, zeros behind them
 
@@ -110,28 +113,23 @@ class SharedArrayReader:
         try:
             status = os.fstat(self._file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise self._refusal("it is no regular file")
-            self._inode = status.st_ino
-            header = self._header()
+                raise ValueError("it is no regular file")
+            self._inode, self._size = status.st_ino, status.st_size
+            header = _header(os.pread(self._file.fileno(), HEADER.size, 0))
             self._layout = header.layout
-            self._shape, self._dtype = self._shape_and_dtype(header, status.st_size)
-        except ValueError:
+            self._shape, self._dtype = _shape_and_dtype(header, self._size)
+        except (TypeError, ValueError) as error:
             self.close()
-            raise
+            raise self._refusal(error) from None
 
     def close(self) -> None:
         """Close the file; nothing can be read after that."""
         self._file.close()
 
     @property
-    def sequence(self) -> int:
-        """Count that is even while the array is whole and grows with each write."""
-        return self._header().sequence
-
-    @property
     def steady_ns(self) -> int:
-        """Instant that the array shows, as the writer gave it [ns]."""
-        return self._header().steady_ns
+        """Instant that the newest array shows [ns]; 0 before the first."""
+        return self._take()[0].steady_ns
 
     @property
     def is_replaced(self) -> bool:
@@ -148,44 +146,27 @@ class SharedArrayReader:
             TimeoutError: the writer stayed in the middle of a write (it died there).
             ValueError: somebody has changed the file, it is no shared array any more.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline, is_late = time.monotonic() + timeout_s, False
         while True:
-            before = self._header()
-            if before.layout != self._layout:
+            header, array, begun = self._take()
+            if header.layout != self._layout:
                 raise self._refusal("its header has changed")
-            if before.sequence % 2 == 0:
-                copy = self._copy()
-                if self._header() == before:
-                    return copy, before.steady_ns
-            if time.monotonic() > deadline:
+            if header.finished == begun:
+                return array, header.steady_ns
+            if is_late:
                 raise TimeoutError(f"{self._path} stayed half-written for {timeout_s} s")
+            is_late = time.monotonic() > deadline  # one more look: we may have slept
             time.sleep(0.0)
 
-    def _copy(self) -> NDArray:
-        copy = np.empty(self._shape, self._dtype)
-        if os.preadv(self._file.fileno(), [copy.data], HEADER.size) != copy.nbytes:
+    def _take(self) -> tuple[Header, NDArray[Any], int]:
+        """Return what the file holds, and how many writes were begun; in this order."""
+        head, array = bytearray(HEADER.size), np.empty(self._shape, self._dtype)
+        rest = bytearray(self._size - len(head) - array.nbytes)
+        file = self._file.fileno()
+        if os.preadv(file, [head, array.data, rest], 0) != self._size:
             raise self._refusal("it was cut short")
-        return copy
-
-    def _header(self) -> Header:
-        data = os.pread(self._file.fileno(), HEADER.size, 0)
-        if len(data) < HEADER.size:
-            raise self._refusal("it is too short")
-        magic, code, sequence, steady_ns, *dimensions = HEADER.unpack(data)
-        return Header(magic, code, sequence, steady_ns, tuple(dimensions))
-
-    def _shape_and_dtype(
-        self, header: Header, held: int
-    ) -> tuple[tuple[int, ...], "np.dtype[Any]"]:
-        """Return what a header says, if the file holds just so many bytes."""
-        try:
-            dtype, shape = _dtype_of(header), _shape_of(header)
-            size = _file_size(shape, dtype)
-        except (TypeError, ValueError) as error:
-            raise self._refusal(error) from None
-        if held != size:
-            raise self._refusal(f"{dtype} {shape} are {size} bytes, it holds {held}")
-        return shape, dtype
+        (begun,) = NUMBER.unpack(rest[-NUMBER.size :])
+        return _header(bytes(head)), array, begun
 
     def _refusal(self, why: object) -> ValueError:
         return ValueError(f"{self._path} is not a shared array: {why}")
@@ -204,26 +185,40 @@ def _new_map(path: Path, size: int) -> mmap.mmap:
 
 
 def _file_size(shape: tuple[int, ...], dtype: "np.dtype[Any]") -> int:
-    """Return the size of the file of an array [bytes].
+    """Return the size of the file of an array [bytes]; the last number is aligned.
 
     Raises:
         ValueError: that is too large.
     """
-    size = HEADER.size + math.prod(shape) * dtype.itemsize
+    array = math.prod(shape) * dtype.itemsize
+    size = HEADER.size + array + -array % NUMBER.size + NUMBER.size
     if size > MAX_BYTES:
         raise ValueError(f"{dtype} {shape} are {size} bytes, at most {MAX_BYTES} can be")
     return size
 
 
-def _shape_of(header: Header) -> tuple[int, ...]:
-    shape = tuple(takewhile(bool, header.dimensions))
-    if min(shape, default=0) < 1 or any(header.dimensions[len(shape) :]):
-        raise ValueError(f"shape {header.dimensions}")
-    return shape
+def _header(data: bytes) -> Header:
+    if len(data) < HEADER.size:
+        raise ValueError("it is too short")
+    magic, code, finished, steady_ns, *dimensions = HEADER.unpack(data)
+    return Header(magic, code, finished, steady_ns, tuple(dimensions))
 
 
-def _dtype_of(header: Header) -> "np.dtype[Any]":
+def _shape_and_dtype(
+    header: Header, held: int
+) -> tuple[tuple[int, ...], "np.dtype[Any]"]:
+    """Return what a header says, if the file holds just so many bytes.
+
+    Raises:
+        TypeError, ValueError: it does not, or the header says no such thing.
+    """
     code = header.code.rstrip(b"\0").decode()
     if header.magic != MAGIC or not CODE.fullmatch(code):
         raise ValueError(f"header {header.magic!r}, dtype {code!r}")
-    return np.dtype(code)
+    shape, dtype = tuple(takewhile(bool, header.dimensions)), np.dtype(code)
+    if min(shape, default=0) < 1 or any(header.dimensions[len(shape) :]):
+        raise ValueError(f"shape {header.dimensions}")
+    size = _file_size(shape, dtype)
+    if held != size:
+        raise ValueError(f"{dtype} {shape} are {size} bytes, it holds {held}")
+    return shape, dtype

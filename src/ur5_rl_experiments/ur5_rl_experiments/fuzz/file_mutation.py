@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 
 from sac_learner.core.segment_file import HEADER, MAGIC
 from ur5_rl_ros.shared_array import HEADER as ARRAY_HEADER
+from ur5_rl_ros.shared_array import NUMBER
 
 ODD_VALUES = (
     None, True, -1, 2**31, 2**64, -(2**63), 10**400, 1.5, float("nan"), float("inf"), "",
@@ -236,22 +237,25 @@ class Damager:
     def forge_array(self, path: Path) -> str:
         """Write another header; half of the time the file is as long as it says."""
         draw, data = self._draw, path.read_bytes()
-        magic, code, sequence, steady_ns, *shape = ARRAY_HEADER.unpack_from(data)
+        magic, code, writes, steady_ns, *shape = ARRAY_HEADER.unpack_from(data)
         match draw.randrange(4):
             case 0:
                 code = draw.choice(CODES)
             case 1:
                 shape = draw.choice(SHAPES)
             case 2:
-                sequence = draw.choice((0, 1, -1, 2**63 - 1, -(2**63)))
+                writes = draw.choice((0, 1, -1, 2**63 - 1, -(2**63)))
             case _:
                 steady_ns = draw.choice((0, -1, 2**63 - 1, -(2**63)))
-        head = ARRAY_HEADER.pack(magic, code, sequence, steady_ns, *shape)
+        head = ARRAY_HEADER.pack(magic, code, writes, steady_ns, *shape)
         path.write_bytes(head + data[len(head) :])
-        size = len(head) + math.prod(d for d in shape if d) * draw.choice((1, 4, 8, 16))
+        size = math.prod(d for d in shape if d) * draw.choice((1, 4, 8, 16))
         if draw.random() < 0.5 and 0 < size < 10**13:
-            os.truncate(path, size)
-        return f"header forged: {code!r} {tuple(shape)}, {sequence}, {steady_ns} ns"
+            end = len(head) + size + -size % NUMBER.size
+            os.truncate(path, end)
+            with open(path, "ab") as file:
+                file.write(NUMBER.pack(writes))
+        return f"header forged: {code!r} {tuple(shape)}, {writes}, {steady_ns} ns"
 
     def keep_changing(self, path: Path) -> str:  # noqa: ARG002  see `unrest`
         """Leave it as it is: it will change while it is read."""
