@@ -1,6 +1,7 @@
 """Mutations of messages, and that the account of a storm can find fault."""
 
 import copy
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,6 +84,11 @@ def complaints(is_running=True, **figures):
     target = Target("action", None, None)
     storm = Storm(target, process, None, Mutator(0), lambda: 0.0)
     return storm._complaints(Account("env_node", "action", **flawless | figures))
+
+
+def test_fault_a_speed_that_nobody_saw_does_not_cost_the_report():
+    unseen = Account("camera_node", "camera_fault", max_speed_rad_s=float("nan"))
+    assert '"max_speed_rad_s": null' in json.dumps(unseen.as_dict(), allow_nan=False)
 
 
 def test_a_flawless_account_passes():

@@ -1,5 +1,6 @@
 """A storm of mutated messages on one topic of one node, and the account of it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -70,8 +71,9 @@ class Account:
         return self.delivered - self.undecodable - self.refused
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for a report."""
-        return asdict(self) | {"accepted": self.accepted}
+        """Return it for a report, which knows no NaN: a speed that nobody saw is None."""
+        speed = None if math.isnan(self.max_speed_rad_s) else self.max_speed_rad_s
+        return asdict(self) | {"accepted": self.accepted, "max_speed_rad_s": speed}
 
 
 class Storm:
