@@ -25,6 +25,7 @@ from ur5_rl_bringup.resolved import (
     write_run_description,
 )
 from ur5_rl_bringup.supervisor import Child, Supervisor
+from ur5_rl_ros.domain import claim_for_run
 
 EXIT_USAGE = 2
 ARCHITECTURE_HELP = "who waits for whom while it learns; default async_2"
@@ -214,8 +215,17 @@ def _newest_run(runs: Path, task: str) -> Path:
 
 
 def run_graph(options: RunOptions, *, verbose: bool) -> int:
-    """Start the graph, wait for its end; return the exit code."""
+    """Start the graph, wait for its end; return the exit code.
+
+    Raises:
+        ValueError: a parameter file is wrong, or another run has the ROS domain.
+    """
     check_node_names(options, parameter_files(options))
+    with claim_for_run(options.part):
+        return _run_claimed(options, verbose=verbose)
+
+
+def _run_claimed(options: RunOptions, *, verbose: bool) -> int:
     options.run_dir.mkdir(parents=True, exist_ok=True)
     base = "/dev/shm" if os.path.isdir("/dev/shm") else None
     shared_dir = Path(tempfile.mkdtemp(prefix="ur5rl-", dir=base))

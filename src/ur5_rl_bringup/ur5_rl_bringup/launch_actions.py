@@ -29,6 +29,7 @@ from ur5_rl_bringup.resolved import (
     parameters_of,
     write_run_description,
 )
+from ur5_rl_ros.domain import claim_for_run
 from ur5_rl_ros.process import EXIT_CONFIGURATION
 
 ARGUMENTS = {  # name: (default, description)
@@ -54,6 +55,7 @@ ARGUMENTS = {  # name: (default, description)
     ),
 }
 ROBOT_HOST = "robot_host"
+PUSHED_NAMESPACE = "ros_namespace"  # launch_ros' own name for it
 
 
 def description(root: Path, world: str) -> LaunchDescription:
@@ -78,14 +80,16 @@ def _declared() -> list[DeclareLaunchArgument]:
 def _body(root: Path, world: str, names: Sequence[str]) -> OpaqueFunction:
     def start(context: LaunchContext) -> list[Any]:
         given = {name: LaunchConfiguration(name).perform(context) for name in names}
-        return _started(given, root, world)
+        namespace = context.launch_configurations.get(PUSHED_NAMESPACE, "")
+        return _started(given, root, world, namespace)
 
     return OpaqueFunction(function=start)
 
 
-def _started(given: dict[str, str], root: Path, world: str) -> list[Any]:
+def _started(given: dict[str, str], root: Path, world: str, namespace: str) -> list[Any]:
     options = _options(given, root, world)
     check_node_names(options, parameter_files(options))
+    claim_for_run(options.part, namespace).detach()  # until this process ends
     options.run_dir.mkdir(parents=True, exist_ok=True)
     shared_dir = Path(tempfile.mkdtemp(prefix="ur5rl-", dir="/dev/shm"))
     processes = graph(options, shared_dir)

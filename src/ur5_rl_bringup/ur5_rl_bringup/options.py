@@ -106,6 +106,11 @@ class RunOptions:
         return self.policy == "sac" and not self.checkpoint and not self.dry_run
 
     @property
+    def part(self) -> str:
+        """What of a graph this machine runs: the "learner" of another one, or "robot"."""
+        return "learner" if self.robot_host else "robot"
+
+    @property
     def peer(self) -> str:
         """The other machine of a graph on two; "" if it is on one."""
         return self.learner_host or self.robot_host
