@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -16,11 +17,12 @@ from sac_learner.core.checkpoint import read_policy
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.parameters import decode_policy
 from ur5_rl_experiments import commands, experiment
+from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.origin import Origin, origin_of
-from ur5_rl_experiments.core.run_result import to_json
+from ur5_rl_experiments.core.run_result import changed, to_json
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import RunConfig
-from ur5_rl_experiments.run_pool import RunPool, results
+from ur5_rl_experiments.run_pool import RunPool, finished
 
 ROOT = Path(__file__).parents[3]
 TINY = LearnerConfig(
@@ -54,8 +56,9 @@ def test_a_table_is_run_resumed_and_one_failed_run_does_not_stop_the_rest(tmp_pa
         assert len(failures) == 1
         assert failures[0].startswith("b__0: exit code 1")
         assert "log.txt" in failures[0]
-        found = results(tmp_path)
+        found, others = finished(tmp_path, runs)
         assert [r.group for r in found] == ["a", "c"]
+        assert others == []
         assert all(len(r.evaluation) == 10 and r.commit == "abc" for r in found)
         assert [run.group for run in pool.missing(runs)] == ["b"]
         before = (tmp_path / "a__0" / "result.json").stat().st_mtime_ns
@@ -125,10 +128,74 @@ def test_one_seed_is_told_without_a_number_that_it_does_not_give(tmp_path):
 
 
 def test_fault_a_broken_result_is_named(tmp_path):
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "result.json").write_text("{")
-    with pytest.raises(ValueError, match="x/result.json"):
-        results(tmp_path)
+    (tmp_path / "x__0").mkdir()
+    (tmp_path / "x__0" / "result.json").write_text("{")
+    with pytest.raises(ValueError, match="x__0/result.json"):
+        finished(tmp_path, [tiny("x")])
+
+
+def stored(folder, runs):
+    for run in runs:
+        (folder / run.name).mkdir()
+        (folder / run.name / "result.json").write_text(to_json(result(run)))
+
+
+def ablation(folder, *words):
+    there = ["--folder", str(folder)]
+    return commands.main(ROOT, ["experiment", "ablation", *there, *words])
+
+
+def test_fault_a_folder_of_other_runs_is_refused_by_name(tmp_path, capsys):
+    stored(tmp_path, experiment.runs_of(parsed("ablation", "--env-steps", "2000")))
+    assert ablation(tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "ablation__best__0 holds another run: env_steps 2000, not 4000" in said
+    assert "(and 26 more); name another folder" in said
+    assert not list(tmp_path.glob("*/specification.json"))  # nothing was begun
+
+
+def test_what_is_shown_is_what_was_asked_for(tmp_path, capsys):
+    runs = experiment.runs_of(parsed("ablation", "--env-steps", "2000"))
+    stored(tmp_path, runs)
+    words = ("--figures-only", "--seeds", "2")
+    assert ablation(tmp_path, *words, "--env-steps", "2000") == 0
+    said = capsys.readouterr()
+    assert re.search(r"\| ablation/best +\| +2 \|", said.out)
+    assert (said.err, "not run" in said.out) == ("", False)
+    assert ablation(tmp_path, *words) == 0
+    said = capsys.readouterr()
+    assert "no finished run" in said.out
+    assert "(and 17 more)" in said.err
+
+
+def test_what_was_not_run_is_named(tmp_path, capsys):
+    runs = experiment.runs_of(parsed("ablation", "--seeds", "1"))
+    stored(tmp_path, [run for run in runs if "_" not in run.group])
+    assert ablation(tmp_path, "--seeds", "1", "--figures-only") == 0
+    named = capsys.readouterr().out.splitlines()[-1].removeprefix("not run: ").split(", ")
+    assert named == [run.group for run in runs if "_" in run.group]
+
+
+def test_a_part_of_a_table_shows_that_part(tmp_path, capsys):
+    stored(tmp_path, table(seeds=1))
+    words = ["experiment", "thesis", "--scale", "small", "--figures-only"]
+    words += ["--folder", str(tmp_path), "--tasks", "tracking", "--settings", "baseline"]
+    assert commands.main(ROOT, words) == 0
+    said = capsys.readouterr().out
+    assert "tracking/baseline/async_1" in said
+    assert "reaching" not in said and "large_mini_batch" not in said
+
+
+def test_what_differs_between_two_runs_is_named_wherever_it_is_set():
+    wanted = tiny("a").config
+    learner = replace(wanted.learner, seed=3)
+    there = replace(wanted, task="tracking", costs=Costs(update_s=0.1), learner=learner)
+    assert changed(wanted, there) == [
+        "task tracking, not reaching",
+        "update_s 0.1, not 0.0",
+        "seed 3, not 0",
+    ]
+    assert changed(wanted, wanted) == []
 
 
 def test_costs_can_be_those_measured_here(tmp_path):

@@ -19,7 +19,7 @@ from ur5_rl_experiments.core.json_values import finite
 from ur5_rl_experiments.core.run_result import RunResult
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import TASKS
-from ur5_rl_experiments.run_pool import RunPool, results
+from ur5_rl_experiments.run_pool import RunPool, finished, in_short
 from ur5_rl_ros.code_version import commit_at
 
 EXPERIMENTS = ("thesis", "reach", "ablation")
@@ -37,12 +37,17 @@ def main(root: Path, words: Sequence[str]) -> int:
     folder = options.folder or root / "runs" / "experiments" / _folder_name(options)
     if options.slurm is not None:
         return _submit(root, words, len(runs), folder, options.slurm)
-    if options.only is not None:
-        runs = [_checked(runs, options.only)]
     failures = []
     if not options.figures_only:
-        failures = _execute(root, folder, runs, options.jobs)
-    show(results(folder), folder, options)
+        chosen = runs if options.only is None else [_checked(runs, options.only)]
+        failures = _execute(root, folder, chosen, options.jobs)
+    found, others = finished(folder, runs)
+    show(found, folder, options)
+    groups = dict.fromkeys(run.group for run in runs)
+    if not_run := [group for group in groups if group not in by_group(found)]:
+        print(f"not run: {', '.join(not_run)}")
+    if others:
+        print(f"not shown: {in_short(others)}", file=sys.stderr)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return EXIT_SOME_FAILED if failures else 0

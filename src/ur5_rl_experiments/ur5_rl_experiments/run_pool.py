@@ -1,7 +1,8 @@
 """Runs of a table in parallel processes: finished ones are kept, a failed one is told.
 
 Each run has a folder of its own and writes its result last, so a table can be interrupted
-at any moment and goes on with the runs that have none.
+at any moment and goes on with the runs that have none. The result holds what was run: a
+folder with another configuration in it is another run's, and stays as it is.
 """
 
 import contextlib
@@ -16,7 +17,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
-from ur5_rl_experiments.core.run_result import RunResult, config_to_json, result_from_json
+from ur5_rl_experiments.core.run_result import (
+    RunResult,
+    changed,
+    config_to_json,
+    result_from_json,
+)
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.worker import RESULT
 
@@ -43,7 +49,14 @@ class RunPool:
                 process.terminate()
 
     def missing(self, runs: Sequence[Run]) -> list[Run]:
-        """Return the runs without a result, in order."""
+        """Return the runs without a result, in order.
+
+        Raises:
+            ValueError: names a folder that holds the result of another run.
+        """
+        _, others = finished(self.folder, runs)
+        if others:
+            raise ValueError(f"{in_short(others)}; name another folder")
         return [run for run in runs if not (self.folder / run.name / RESULT).is_file()]
 
     def execute(self, runs: Sequence[Run]) -> list[str]:
@@ -83,21 +96,39 @@ class RunPool:
         return "" if code == 0 else _cause(code, folder / LOG)
 
 
-def results(folder: Path, groups: Sequence[str] | None = None) -> list[RunResult]:
-    """Return the finished runs in a folder, by name, of these groups or of all.
+def finished(folder: Path, runs: Sequence[Run]) -> tuple[list[RunResult], list[str]]:
+    """Return the results of what is finished of these runs, in their order.
+
+    And a line about each whose folder holds another run: the same cell and seed, run with
+    another configuration.
 
     Raises:
         ValueError: names the result that cannot be read.
     """
-    found = []
-    for path in sorted(folder.glob(f"*/{RESULT}")):
-        try:
-            result = result_from_json(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        if groups is None or result.group in groups:
+    found, others = [], []
+    for run in runs:
+        path = folder / run.name / RESULT
+        if not path.is_file():
+            continue
+        result = _read(path)
+        if result.config == run.config:
             found.append(result)
-    return found
+        else:
+            changes = ", ".join(changed(run.config, result.config))
+            others.append(f"{path.parent} holds another run: {changes}")
+    return found, others
+
+
+def in_short(lines: Sequence[str]) -> str:
+    """Return the first of some lines, and how many more there are."""
+    return lines[0] + (f" (and {len(lines) - 1} more)" if lines[1:] else "")
+
+
+def _read(path: Path) -> RunResult:
+    try:
+        return result_from_json(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _cause(code: int, log: Path) -> str:

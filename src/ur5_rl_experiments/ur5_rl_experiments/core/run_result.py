@@ -73,6 +73,22 @@ def config_to_json(config: RunConfig) -> str:
     return json.dumps(dataclasses.asdict(config), indent=1)
 
 
+def changed(wanted: RunConfig, there: RunConfig) -> list[str]:
+    """Return what is set otherwise in `there`, as "env_steps 2000, not 4000"."""
+    ours, theirs = _flat(wanted), _flat(there)
+    return [
+        f"{name} {theirs[name]}, not {value}"
+        for name, value in ours.items()
+        if theirs[name] != value
+    ]
+
+
+def _flat(config: RunConfig) -> dict[str, Any]:
+    """Return the fields of a configuration and of its parts under their own names."""
+    own = {k: v for k, v in vars(config).items() if k not in ("costs", "learner")}
+    return own | vars(config.costs) | vars(config.learner)
+
+
 def config_from(values: dict[str, Any]) -> RunConfig:
     """Return the configuration behind JSON values.
 
