@@ -28,13 +28,45 @@ def test_fault_a_new_process_has_not_forgotten_what_was_spent(tmp_path):
     file = tmp_path / "recoveries"
     assert RecoveryBudget(2, file).spend(5)
     assert RecoveryBudget(2, file).spend(6)
-    assert not RecoveryBudget(2, file).spend(7)
     assert RecoveryBudget(2, file).spend(4)  # the host has started anew meanwhile
+    assert not RecoveryBudget(2, file).spend(7)
 
 
-def test_fault_a_file_of_something_else_is_refused(tmp_path):
+def test_fault_a_new_process_leaves_to_a_person_what_the_old_one_left(tmp_path):
     file = tmp_path / "recoveries"
-    file.write_text("[1, null]")
+    budget = RecoveryBudget(1, file)
+    assert budget.spend(0) and not budget.spend(1)
+    restarted = RecoveryBudget(1, file)
+    assert restarted.is_latched and "a person has to" in restarted.refusal
+    assert not restarted.spend(10 * WINDOW_NS)
+    restarted.forgive()  # a person has ended it
+    assert RecoveryBudget(1, file).spend(10 * WINDOW_NS)
+
+
+def test_the_file_of_an_earlier_version_still_counts(tmp_path):
+    file = tmp_path / "recoveries"
+    file.write_text("[5, 6]")
+    budget = RecoveryBudget(2, file)
+    assert not budget.is_latched
+    assert not budget.spend(7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, null]",
+        "[Infinity]",
+        "7",
+        "{}",
+        '{"spent_ns": [1]}',
+        '{"spent_ns": 1, "is_latched": true}',
+        '{"spent_ns": [], "is_latched": 1}',
+        "[1, ",
+    ],
+)
+def test_fault_a_file_of_something_else_is_refused(tmp_path, text):
+    file = tmp_path / "recoveries"
+    file.write_text(text)
     with pytest.raises(ValueError, match="does not hold the instants"):
         RecoveryBudget(2, file)
 

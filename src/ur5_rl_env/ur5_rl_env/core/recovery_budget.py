@@ -4,6 +4,7 @@ import json
 import os
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 WINDOW_NS = 600 * 1_000_000_000  # ten minutes
 
@@ -11,12 +12,12 @@ WINDOW_NS = 600 * 1_000_000_000  # ten minutes
 class RecoveryBudget:
     """Allows `most` recoveries in any ten minutes; 0 leaves all of them to a person.
 
-    What is spent outlives the process in `file`, if there is one. Once one more has been
-    refused, the stop stays a person's, however long it takes: see `forgive`. A person's
-    recovery is not counted.
+    Once one more has been refused, the stop stays a person's, however long it takes: see
+    `forgive`. That and what is spent outlive the process in `file`, if there is one. A
+    person's recovery is not counted.
 
     Raises:
-        ValueError: `most` is negative.
+        ValueError: `most` is negative, or `file` holds something else.
         OSError: `file` cannot be read or written.
     """
 
@@ -25,26 +26,31 @@ class RecoveryBudget:
             raise ValueError(f"most must be >= 0, got {most}")
         self._most = most
         self._file = file
-        self._spent_ns = deque(_read(file), maxlen=max(most, 1))
-        self.is_latched = False
+        spent_ns, self.is_latched = _read(file)
+        self._spent_ns = deque(spent_ns, maxlen=max(most, 1))
 
     def spend(self, now_ns: int) -> bool:
         """Return whether one more is allowed at `now_ns`, and count it if so."""
+        if self.is_latched:
+            return False
         recent = [s for s in self._spent_ns if 0 <= now_ns - s <= WINDOW_NS]
-        self.is_latched |= len(recent) >= self._most
+        self.is_latched = len(recent) >= self._most
         if not self.is_latched:
             self._spent_ns.append(now_ns)
-            self._write()
+        self._write()
         return not self.is_latched
 
     def forgive(self) -> None:
         """Take notice that the stop is over: the next one is judged anew."""
-        self.is_latched = False
+        if self.is_latched:
+            self.is_latched = False
+            self._write()
 
     def _write(self) -> None:
         if self._file is not None:
             part = self._file.with_suffix(".part")
-            part.write_text(json.dumps(list(self._spent_ns)))
+            content = {"spent_ns": list(self._spent_ns), "is_latched": self.is_latched}
+            part.write_text(json.dumps(content))
             os.replace(part, self._file)
 
     @property
@@ -55,11 +61,20 @@ class RecoveryBudget:
         return f"{self._most} recoveries in ten minutes are spent: a person has to do it"
 
 
-def _read(file: Path | None) -> list[int]:
-    """Return the instants that an earlier process has left [ns]; none if it has not."""
+def _read(file: Path | None) -> tuple[list[int], bool]:
+    """Return what an earlier process has spent [ns], and whether it was refused more."""
     if file is None or not file.exists():
-        return []
+        return [], False
     try:
-        return [int(instant) for instant in json.loads(file.read_text())]
-    except (TypeError, ValueError):
+        return _parsed(json.loads(file.read_text()))
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise ValueError(f"{file} does not hold the instants of recoveries") from None
+
+
+def _parsed(content: Any) -> tuple[list[int], bool]:
+    """Read a file; one of an earlier version is the list of instants alone."""
+    if isinstance(content, list):
+        content = {"spent_ns": content, "is_latched": False}
+    if not isinstance(content["is_latched"], bool):
+        raise TypeError("is_latched must be true or false")
+    return [int(instant) for instant in content["spent_ns"]], content["is_latched"]
