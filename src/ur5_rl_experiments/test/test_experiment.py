@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import threading
 import time
@@ -16,7 +17,7 @@ from fake_results import result, table
 from sac_learner.core.checkpoint import read_policy
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.parameters import decode_policy
-from ur5_rl_experiments import commands, experiment
+from ur5_rl_experiments import array_job, commands, experiment
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.origin import Origin, origin_of
 from ur5_rl_experiments.core.run_result import changed, to_json
@@ -221,22 +222,47 @@ def test_fault_an_index_outside_of_the_table_is_refused(capsys):
 
 
 def test_fault_no_cluster_is_said_in_a_line(capsys, monkeypatch):
-    monkeypatch.setattr(experiment.shutil, "which", lambda _: None)
+    monkeypatch.setattr(array_job.shutil, "which", lambda _: None)
     assert commands.main(ROOT, ["experiment", "thesis", "--slurm", "-p gpu"]) == 2
     assert "sbatch" in capsys.readouterr().err
 
 
-def test_a_cluster_gets_an_array_job_with_a_run_each(tmp_path, monkeypatch):
+@pytest.fixture
+def submitted(tmp_path, monkeypatch):
+    """Return a function that runs a command and returns the words that sbatch got."""
     sbatch = tmp_path / "sbatch"
     sbatch.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/words\n')
     sbatch.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    words = ["experiment", "thesis", "--seeds", "2", "--slurm=--partition=gpu"]
-    assert commands.main(ROOT, words) == 0
-    given = (tmp_path / "words").read_text().splitlines()
+
+    def submitted(*words):
+        assert commands.main(ROOT, ["experiment", *words]) == 0
+        return (tmp_path / "words").read_text().splitlines()
+
+    return submitted
+
+
+def test_a_cluster_gets_an_array_job_with_a_run_each(submitted):
+    given = submitted("thesis", "--seeds", "2", "--slurm=--partition=gpu")
     assert given[:3] == ["--array=0-35", "--partition=gpu", "--wrap"]
     assert "experiment thesis --seeds 2 --jobs 1" in given[3]
     assert given[3].endswith("--only $SLURM_ARRAY_TASK_ID")
+
+
+def test_the_jobs_of_a_cluster_read_and_write_where_the_command_was_typed(
+    submitted, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    costs = {n: {} for n in ("baseline", "high_resolution", "large_mini_batch")}
+    Path("here.json").write_text(json.dumps(costs))
+    words = ("--costs", "here.json", "--folder", "mine", "--report", "out.json")
+    script = submitted("thesis", *words, "--slurm", "-p gpu")[-1]
+    typed = script.split("experiment ")[1].replace(" --only $SLURM_ARRAY_TASK_ID", "")
+    options = parsed(*shlex.split(typed))
+    assert options.costs == tmp_path / "here.json"
+    assert options.folder == tmp_path / "mine"
+    assert options.report == tmp_path / "out.json"
+    assert options.slurm is None
 
 
 def test_the_policy_of_a_run_says_what_it_learnt_from(tmp_path):

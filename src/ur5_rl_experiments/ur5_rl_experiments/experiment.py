@@ -3,15 +3,13 @@
 import argparse
 import json
 import os
-import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_bringup.core.report import write_json
+from ur5_rl_experiments.array_job import submit
 from ur5_rl_experiments.core import group_differences, reaching, table, thesis
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.figures import by_group, draw_thesis_figures
@@ -36,7 +34,10 @@ def main(root: Path, words: Sequence[str]) -> int:
     runs = runs_of(options)
     folder = options.folder or root / "runs" / "experiments" / _folder_name(options)
     if options.slurm is not None:
-        return _submit(root, words, len(runs), folder, options.slurm)
+        paths = {"--folder": folder, "--costs": options.costs, "--report": options.report}
+        return submit(
+            root, words, count=len(runs), paths=paths, sbatch_options=options.slurm
+        )
     failures = []
     if not options.figures_only:
         chosen = runs if options.only is None else [_checked(runs, options.only)]
@@ -159,35 +160,6 @@ def _checked(runs: Sequence[Run], index: int) -> Run:
     if not 0 <= index < len(runs):
         raise ValueError(f"only must be in 0..{len(runs) - 1}, got {index}")
     return runs[index]
-
-
-def _submit(
-    root: Path, words: Sequence[str], count: int, folder: Path, given: str
-) -> int:
-    """Submit an array job, a run each, by the same command with `--only`."""
-    if shutil.which("sbatch") is None:
-        raise ValueError("slurm: there is no sbatch on this machine")
-    kept = _without_slurm(words)
-    command = shlex.join([str(root / "ur5rl"), "experiment", *kept, "--jobs", "1"])
-    script = f"{command} --folder {shlex.quote(str(folder))} --only $SLURM_ARRAY_TASK_ID"
-    submission = [
-        "sbatch",
-        f"--array=0-{count - 1}",
-        *shlex.split(given),
-        "--wrap",
-        script,
-    ]
-    return subprocess.run(submission, cwd=root, check=False).returncode
-
-
-def _without_slurm(words: Sequence[str]) -> list[str]:
-    kept, it = [], iter(words)
-    for word in it:
-        if word == "--slurm":
-            next(it)  # its value
-        elif not word.startswith("--slurm="):
-            kept.append(word)
-    return kept
 
 
 def _positive(text: str) -> int:
