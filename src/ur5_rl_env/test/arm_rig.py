@@ -46,7 +46,7 @@ class Rig:
     def sample(self):
         return RobotSample(
             robot_s=self.now_ns / 1e9,
-            arrival_ns=self.now_ns,
+            taken_ns=self.now_ns,
             q=self.plant.q,
             qd=self.plant.qd,
             **self.modes,

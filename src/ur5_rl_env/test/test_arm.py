@@ -78,15 +78,48 @@ def test_stale_arm_takes_a_fresh_command():
     assert rig.arm.state == ArmState.MOVING
 
 
-def test_fault_robot_silent_for_50_ms_is_not_driven_blindly():
+def test_fault_robot_silent_for_20_ms_is_not_driven_blindly():
     rig = Rig()
     rig.follow(50)
     old = rig.sample()
-    for _ in range(10):
+    for late_ms in (8, 16, 24):
         rig.now_ns += 8 * MS
         rig.command()
         decision = rig.arm.tick(rig.now_ns, old)
-    assert decision.velocity == STILL
+        is_late = late_ms > 20
+        assert (decision.velocity[0] < 0.48) == is_late
+        assert rig.arm.cause.startswith("brakes: the robot's samples") == is_late
+    assert rig.arm.pauses == 1
+    rig.follow(2)
+    assert rig.arm.cause == "follows velocity commands"
+
+
+def test_fault_a_late_command_is_named():
+    rig = Rig()
+    rig.follow(50)
+    rig.run(3)
+    assert rig.arm.state == ArmState.MOVING
+    assert rig.arm.cause == "brakes: the next command is late"
+
+
+def test_fault_the_way_home_ends_where_nobody_watches_any_more():
+    rig = Rig()
+    assert rig.watch("") == ""
+    move = rig.arm.move_to_start(rig.plant.q)
+    for _ in range(50):
+        assert rig.watch("") == ""
+        rig.tick()
+    assert (move.result, rig.speed > 0.1) == (None, True)
+    rig.until(lambda: move.result is not None, 70)
+    assert move.result == (False, "nobody watches: watch_node has been silent for 0.5 s")
+    assert rig.until(lambda: rig.speed < 0.01) < 0.3
+
+
+def test_the_way_home_needs_no_watch_where_there_never_was_one():
+    rig = Rig()
+    move = rig.arm.move_to_start(rig.plant.q)
+    rig.until(lambda: move.result is not None)
+    assert move.result[0]
 
 
 @pytest.mark.parametrize("moving", [False, True], ids=["at rest", "moving"])
@@ -151,6 +184,7 @@ def test_stop_brakes_and_holds_until_recovered():
     rig.run(50)
     assert (rig.arm.state, rig.speed < 1e-6) == (ArmState.IDLE, True)
     assert rig.command() == "arm has recovered: call enable_arm"
+    rig.run(15)  # a commander is silent before it is followed
     rig.enable()
     rig.follow(10)
     assert rig.arm.state == ArmState.MOVING
@@ -256,7 +290,38 @@ def test_fault_nothing_is_followed_before_the_first_zero():
     assert rig.arm.enable(rig.now_ns) == ""
     assert rig.command() == "connected: call enable_arm"  # a set-point comes first
     assert rig.tick().velocity == STILL
+    assert "be silent for 0.12 s first" in rig.command()
+    rig.run(15)
     assert rig.command() == ""
+
+
+def test_fault_who_commands_while_the_arm_goes_home_is_not_followed_after_it():
+    rig = Rig()
+    move = rig.arm.move_to_start(rig.plant.q)
+    for cycle in range(500):
+        if cycle % 5 == 0:
+            assert rig.command(session=2) != ""
+        rig.tick()
+    assert (move.result[0], rig.arm.inbox.accepted) == (True, 0)
+    assert rig.speed < 1e-3
+
+
+def test_fault_two_commanders_stop_the_arm_until_one_is_silent():
+    rig = Rig()
+    rig.follow(50)
+    assert "interferes" in rig.command(session=2)  # one alone may be a last word
+    rig.follow(5)
+    rig.command(session=2)
+    rig.run(1)
+    assert rig.arm.state == ArmState.FAULT
+    assert rig.arm.cause == "2 commanders: sessions 1, 2"
+    assert rig.until(lambda: rig.speed < 0.01) < 0.2
+    assert rig.arm.enable(rig.now_ns) in ("", rig.arm.cause)
+    rig.run(15)
+    assert rig.arm.state == ArmState.IDLE
+    rig.enable()
+    rig.follow(10)
+    assert rig.arm.state == ArmState.MOVING
 
 
 def test_fault_old_commands_are_not_replayed_after_a_stop():

@@ -21,7 +21,7 @@ def test_a_robot_may_stand_above_the_table():
     ("bad", "message"),
     [
         ({"max_command_age_s": 0.0}, "max_command_age_s must be positive"),
-        ({"braking_latency_s": math.nan}, "braking_latency_s must be positive"),
+        ({"max_sample_age_s": math.nan}, "max_sample_age_s must be positive"),
         ({"control_rate_hz": 50.0}, r"control_rate_hz must be in \[100.0, 500.0\]"),
         ({"watchdog_hz": 1.0}, "watchdog_hz must be in"),
         ({"max_joint_speed_rad_s": 7.0}, "max_joint_speed_rad_s must be in"),

@@ -28,7 +28,11 @@ from ur5_rl_ros.testing import node_environment
 from ur5_sim.testing import virtual_ur
 
 FAST = (0.7, 0.0, 0.0, 0.0, 0.0, 0.0)
-SERVICES = ("enable_arm", "disable_arm", "move_to_start", "stop_arm", "recover_arm")
+BACK = (-0.7, 0.0, 0.0, 0.0, 0.0, 0.0)
+SERVICES = (
+    "enable_arm", "disable_arm", "move_to_start", "stop_arm", "recover_arm", "unlock_arm",
+)  # fmt: skip
+SILENCE_S = 0.15
 WATCHDOG_HZ = 5.0  # a shared machine pauses for up to 0.1 s; a test below has its own
 
 COMMANDER = """
@@ -135,7 +139,8 @@ class ArmProcess:
     """The arm node in a process of its own."""
 
     def __init__(self, domain, address, log, **parameters):
-        given = {"robot_ip": address, "watchdog_hz": WATCHDOG_HZ, **parameters}
+        machine = {"watchdog_hz": WATCHDOG_HZ, "robot_clock_pauses": True}
+        given = {"robot_ip": address, **machine, **parameters}
         words = [sys.executable, "-m", "ur5_rl_env.nodes.arm_node", "--ros-args"]
         for name, value in given.items():
             words += ["-p", f"{name}:={str(value).lower()}"]
@@ -215,8 +220,8 @@ def stopping_ms(robot, event):
 
 
 def speed_up(neighbour, robot, spin_until, velocity=FAST):
-    """Command `velocity` until the robot has it."""
-    due = time.monotonic()
+    """Command `velocity` until the robot has it; after silence, as a commander must."""
+    due = time.monotonic() + SILENCE_S
 
     def is_fast():
         nonlocal due
@@ -302,7 +307,7 @@ def test_stop_arm_works_while_a_move_is_under_way(start, robot, neighbour, spin_
     assert neighbour.ask("recover_arm").success
     spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
     neighbour.enable()
-    speed_up(neighbour, robot, spin_until)
+    speed_up(neighbour, robot, spin_until, BACK)
 
 
 def test_fault_nothing_malformed_reaches_the_robot(
@@ -369,7 +374,7 @@ def test_fault_protective_stop_waits_for_a_person_and_recovers(
         spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
         assert robot.state()["motion_stopped_ns"] == still_ns  # nothing moved by itself
         neighbour.enable()
-        speed_up(neighbour, robot, spin_until)
+        speed_up(neighbour, robot, spin_until, BACK)
         assert arm.process.poll() is None
 
 
@@ -502,7 +507,7 @@ def test_fault_a_stop_request_brakes_the_arm_until_it_is_taken_back(
     still_ns = robot.state()["motion_stopped_ns"]
     neighbour.enable()
     assert robot.state()["motion_stopped_ns"] == still_ns
-    speed_up(neighbour, robot, spin_until)
+    speed_up(neighbour, robot, spin_until, BACK)
 
 
 def test_fault_a_stop_request_ends_with_its_watch(start, robot, neighbour, spin_until):
@@ -551,7 +556,7 @@ def test_fault_after_a_reconnection_nothing_moves_before_it_is_armed(
     spin_until(lambda: time.monotonic() > until)
     assert robot.state()["motion_stopped_ns"] == still_ns
     neighbour.sequence += 100
-    speed_up(neighbour, robot, spin_until, (-0.7, 0.0, 0.0, 0.0, 0.0, 0.0))
+    speed_up(neighbour, robot, spin_until, BACK)
 
 
 def test_fault_a_person_s_stop_outlives_the_process(
@@ -568,6 +573,55 @@ def test_fault_a_person_s_stop_outlives_the_process(
     spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)
     assert not file.exists()
     neighbour.enable()
+
+
+def test_fault_an_emergency_stop_outlives_the_process(
+    start, robot, neighbour, spin_until, tmp_path
+):
+    file = tmp_path / "stopped"
+    arm = start(robot, stop_file=file, power_on=True)
+    robot.command("emergency_stop")
+    spin_until(lambda: neighbour.status.state == ArmStatus.EMERGENCY_STOP)
+    spin_until(file.exists)
+    assert not neighbour.ask("recover_arm").success  # it is still pressed
+    assert file.exists()
+    arm.process.kill()
+    arm.wait()
+    robot.command("release_emergency_stop")
+    start(robot, state=ArmStatus.FAULT, stop_file=file, power_on=True)
+    assert robot.state()["robot_mode"] == "POWER_OFF"  # a person switches it on
+    assert not neighbour.ask("enable_arm").success
+    assert not neighbour.ask("unlock_arm").success
+
+
+def test_fault_unlock_arm_ends_no_stop_of_a_person(start, neighbour, spin_until):
+    with virtual_ur(unlock_delay_s=1.0) as robot:
+        start(robot, unlock_delay_s=1.2)
+        robot.command("protective_stop")
+        spin_until(lambda: neighbour.status.state == ArmStatus.PROTECTIVE_STOP)
+        first, second = neighbour.call("unlock_arm"), neighbour.call("unlock_arm")
+        neighbour.ask("stop_arm")
+        spin_until(lambda: first.done() and second.done())
+        assert robot.state()["safety_mode"] == "NORMAL"
+        assert neighbour.status.state == ArmStatus.FAULT
+        assert "stopped by stop_arm" in neighbour.ask("enable_arm").message
+        assert neighbour.ask("recover_arm").success
+        neighbour.enable()
+
+
+def test_fault_two_commanders_stop_the_arm(start, robot, neighbour, spin_until):
+    start(robot)
+    speed_up(neighbour, robot, spin_until)
+
+    def both():
+        neighbour.send()
+        neighbour.send(session=2)
+        return neighbour.status.state == ArmStatus.FAULT
+
+    spin_until(both)
+    assert neighbour.status.cause == "2 commanders: sessions 1, 2"
+    robot.wait_until(lambda state: not state["is_moving"])
+    spin_until(lambda: neighbour.status.state == ArmStatus.IDLE)  # both are silent
 
 
 def test_fault_an_emergency_stop_during_a_recovery_is_not_unlocked(

@@ -54,7 +54,7 @@ def test_nothing_is_foretold_before_the_first_package():
 
 
 def test_fault_a_robot_that_stood_still_is_mapped_anew_within_a_second():
-    clock = ClockMap()
+    clock = ClockMap(may_pause=True)
     for k in range(100):
         clock.on_sample(k * 0.008, k * 8_000_000)
     for k in range(100, 160):  # the machine stood still for 90 ms: no cycle was made up
@@ -62,8 +62,20 @@ def test_fault_a_robot_that_stood_still_is_mapped_anew_within_a_second():
     assert clock.host_ns(160 * 0.008) == pytest.approx(160 * 8_000_000 + 90_000_000)
 
 
-def test_one_punctual_package_in_a_window_keeps_the_map():
+@pytest.mark.parametrize("grows_ms", [0.5, 100.0], ids=["slowly", "at once"])
+def test_fault_a_link_that_delays_is_not_taken_for_a_clock_that_stood_still(grows_ms):
     clock = ClockMap()
+    stream = arrivals(500, lambda n: min(100.0, max(0.0, grows_ms * (n - 100))))
+    late_ms = [
+        (arrival_ns - clock.on_sample(robot_s, arrival_ns)) / MS
+        for robot_s, arrival_ns, _ in stream
+    ]
+    assert late_ms[99] == pytest.approx(0.0, abs=0.1)
+    assert late_ms[-1] == pytest.approx(100.0, abs=1.0)
+
+
+def test_one_punctual_package_in_a_window_keeps_the_map():
+    clock = ClockMap(may_pause=True)
     for k in range(200):
         late_ns = 0 if k % 20 == 0 else 30_000_000
         clock.on_sample(k * 0.008, k * 8_000_000 + late_ns)

@@ -152,7 +152,7 @@ class Neighbours(Node):
         self.arm_state, self.arm_cause = ArmStatus.IDLE, "connected: call enable_arm"
         self.enables, self.refusal, self.recoveries = 0, "", 0
         self.create_service(Trigger, "enable_arm", self._enable)
-        self.create_service(Trigger, "recover_arm", self._recover)
+        self.create_service(Trigger, "unlock_arm", self._unlock)
         self.create_service(Trigger, "move_to_start", self._move)
         self.create_service(ResetTarget, "reset_target", self._reset)
         self.create_timer(0.008, self._sense)
@@ -188,7 +188,7 @@ class Neighbours(Node):
             self.arm_state, self.arm_cause = ArmStatus.ARMED, "waits for a command"
         return response
 
-    def _recover(self, _request, response):
+    def _unlock(self, _request, response):
         self.recoveries += 1
         response.success = self.arm_state == ArmStatus.PROTECTIVE_STOP
         if response.success:

@@ -65,6 +65,15 @@ def test_fault_no_policy_leads_beyond_the_limits(policy, arm, stalls):
     assert outcome.speed_rad_s <= SPEED + 1e-9
 
 
+@pytest.mark.parametrize("watchdog_hz", [5.0, 10.0])
+def test_fault_what_may_stall_for_longer_brakes_earlier(watchdog_hz):
+    arm, stalls = ArmConfig(watchdog_hz=watchdog_hz), {"stalls": 0.02, "seed": 1}
+    policy = ADVERSARIES["stubborn"]
+    assert LimitTrial(arm, policy, **stalls).run(600).excursions == 0
+    as_if_fast = LimitTrial(arm, policy, limits=CONFIG.limits(), **stalls)
+    assert as_if_fast.run(600).excursions > 0
+
+
 @pytest.mark.parametrize(
     ("arm", "policy", "limit"),
     [

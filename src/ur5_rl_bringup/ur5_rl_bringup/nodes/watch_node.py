@@ -1,7 +1,8 @@
 """ROS shell of the watch: hears every heartbeat, asks the arm to stop for lack of one.
 
-One thread answers the callbacks. It can only ask for a stop: nothing in the graph waits
-for it, and the arm is as safe without it.
+One thread answers the callbacks. It can only ask for a stop: no motion comes of it. Once
+it has spoken, the arm goes to its start pose only while it speaks: on that way nobody
+sends commands whose silence would stop the arm.
 """
 
 import secrets
@@ -63,8 +64,7 @@ class WatchNode(Node):
         is_news = self._verdict.kinds != before.kinds
         if is_news:
             self._reason = self._verdict.stop_reason[:MAX_REASON]
-        is_due = self._reason and now_ns >= self._request_due_ns
-        if is_due or (is_news and (self._reason or before.stop_reason)):
+        if is_news or now_ns >= self._request_due_ns:
             self._request(now_ns)
         if self._has_jumped(now_ns) or is_news:
             self._diagnostics.publish()
@@ -72,7 +72,7 @@ class WatchNode(Node):
             self._log_change(before)
 
     def _request(self, now_ns: int) -> None:
-        """Ask for a stop, or take that back where no reason is left."""
+        """Ask for a stop, or say that nothing speaks against motion."""
         self._request_due_ns = now_ns + self._request_period_ns
         msg = StopRequest(session=self._session, steady_ns=now_ns, reason=self._reason)
         msg.header.stamp = self.get_clock().now().to_msg()

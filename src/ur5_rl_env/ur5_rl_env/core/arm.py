@@ -23,6 +23,8 @@ from ur5_rl_env.core.stop_request import StopRequest, StopRequests
 from ur5_rl_env.core.task import NUM_ACTIONS
 from ur5_rl_env.core.velocity_command import NANOSECONDS, CommandInbox, VelocityCommand
 
+SAMPLES_LATE = "brakes: the robot's samples are late"
+COMMAND_LATE = "brakes: the next command is late"
 HELD_PERIODS = 1.5  # a longer cycle: the robot has reached what was sent, and held it
 
 
@@ -34,6 +36,7 @@ class Arm:
         inbox, stop_requests: Velocity commands, and what the watch asks for.
         stop_cause: Why a person has stopped it, until `recover`; "" if nobody has.
         needs_rebuild: The link has to be made anew before the arm can move again.
+        pauses: How often it has braked because a sample or a command was late.
     """
 
     def __init__(self, config: ArmConfig) -> None:
@@ -49,6 +52,7 @@ class Arm:
         self.state = ArmState.CONNECTING
         self.cause = "waits for the robot's first sample"
         self.needs_rebuild = False
+        self.pauses = 0
         self._is_enabled = False
         self._disarmed_by = "connected"
         self._move: Move | None = None
@@ -100,7 +104,7 @@ class Arm:
         self.stop_cause = cause
 
     def recover(self) -> tuple[bool, str]:
-        """End a `stop`, but for a stop of the robot, which has to be ended first."""
+        """End a `stop`; one of the robot has to be ended before. For a person."""
         if self.needs_rebuild:
             return False, self.cause
         if not self.stop_cause:
@@ -108,6 +112,11 @@ class Arm:
         self.disable("arm has recovered")
         self.stop_cause = ""
         return True, f"arm has recovered: {CALL_ENABLE}"
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether the button is pressed, or was and nobody has recovered the arm."""
+        return self.state is ArmState.EMERGENCY_STOP
 
     @property
     def is_armed(self) -> bool:
@@ -184,7 +193,8 @@ class Arm:
         if not self.is_armed:  # the first set-point is zero
             self._enter(ArmState.ARMED, "waits for a command")
             return brake
-        if now_ns - sample.arrival_ns > config.max_sample_age_s * NANOSECONDS:
+        if now_ns - sample.taken_ns > config.max_sample_age_s * NANOSECONDS:
+            self._pause(SAMPLES_LATE)
             return brake
         if self._move is not None:
             return self._homing_wish(self._move, now_ns, sample) or brake
@@ -194,13 +204,14 @@ class Arm:
         """Return what the newest command asks for; None if it is too old for that."""
         config, command = self._config, self.inbox.newest
         if command is None:
-            if self.state not in (ArmState.ARMED, ArmState.STALE):
-                self._enter(ArmState.ARMED, "waits for a command")
+            self._enter(ArmState.ARMED, "waits for a command")
             return None
         age_s = command.age_s(now_ns)
         if age_s > config.max_command_age_s:
             if age_s > config.stale_age_s:
                 self._enter(ArmState.STALE, "commands stopped coming")
+            else:
+                self._pause(COMMAND_LATE)
             return None
         verb = "dry run: would follow" if config.dry_run else "follows"
         self._enter(ArmState.MOVING, f"{verb} velocity commands")
@@ -211,7 +222,9 @@ class Arm:
         moves = self._start_moves
         self._enter(ArmState.MOVING_TO_START, "moves to the start pose")
         self.inbox.discard()
-        if ending := moves.ending(move, now_ns, sample):
+        unwatched = self.stop_requests.silence(now_ns)
+        ending = (False, unwatched) if unwatched else moves.ending(move, now_ns, sample)
+        if ending:
             self._enter(ArmState.ARMED, ending[1])
             self._end_move(ending)
             return None
@@ -238,9 +251,19 @@ class Arm:
         self._end_move((False, cause))
 
     def _stop_reason(self, now_ns: int) -> str:
-        """Return what asks for a stop: a person, or the watch."""
+        """Return what asks for a stop: a person, the watch, or that two command."""
         watch = self.stop_requests.standing(now_ns)
-        return self.stop_cause or (f"watch_node: {watch}" if watch else "")
+        return (
+            self.stop_cause
+            or (f"watch_node: {watch}" if watch else "")
+            or self.inbox.commanders.conflict(now_ns)
+        )
+
+    def _pause(self, cause: str) -> None:
+        """Brake, and go on once what is late has come."""
+        if cause != self.cause:
+            self.pauses += 1
+        self._enter(self.state, cause)
 
     def _end_move(self, result: tuple[bool, str]) -> None:
         move, self._move = self._move, None

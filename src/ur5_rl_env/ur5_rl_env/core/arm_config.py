@@ -23,14 +23,12 @@ class ArmConfig:
         action_period_s: Time between two commands; one of three of them without a
             command makes the arm STALE.
         max_command_age_s: An older command is no longer followed: the arm brakes.
-        max_sample_age_s: Without a newer sample of the robot the arm brakes.
+        max_sample_age_s: Nothing is decided by an older sample of the robot: it brakes.
         max_joint_speed_rad_s: Largest joint speed that a command can ask for.
         acceleration_rad_s2: Of the leading joint while commands are followed.
         jerk_rad_s3: Of each joint while commands are followed and on the way to the start
             pose; braking for safety begins and ends at once.
         stop_acceleration_rad_s2: Of the leading joint while the arm brakes.
-        braking_latency_s: Time from a joint sample to the motion decided from it (25 ms),
-            plus a stall of this process that the robot's watchdog does not see (50 ms).
         joint_lower_rad, joint_upper_rad: Range of each joint, 6 values.
         box_lower_m, box_upper_m: Box of `tool0` in `base_link`, 3 values.
         elbow_box_lower_m, elbow_box_upper_m: Box of the elbow joint, likewise.
@@ -49,6 +47,9 @@ class ArmConfig:
         unlock_delay_s: Time before a protective stop may be unlocked (the robot's rule).
         connect_timeout_s: How long to wait for the robot at start.
         link_timeout_s: Without a sample for this long the link is lost.
+        robot_clock_pauses: Whether the robot's clock may stand still, as a virtual one's
+            does with its machine. A real one's does not: samples that are late by it have
+            been under way.
         stop_file: Keeps a stop by `stop_arm` for the next process; "" for no such file.
         power_on: Switch the arm on and release its brakes at start.
         dry_run: Decide everything on the real robot, but send zero velocity alone.
@@ -60,12 +61,11 @@ class ArmConfig:
     control_rate_hz: float = 125.0
     action_period_s: float = task.ACTION_PERIOD_S
     max_command_age_s: float = 0.05
-    max_sample_age_s: float = 0.05
+    max_sample_age_s: float = 0.02
     max_joint_speed_rad_s: float = task.MAX_JOINT_SPEED_RAD_S
     acceleration_rad_s2: float = task.ACCELERATION_RAD_S2
     jerk_rad_s3: float = 100.0
     stop_acceleration_rad_s2: float = 4.0
-    braking_latency_s: float = 0.075
     joint_lower_rad: tuple[float, ...] = task.JOINT_LOWER_RAD
     joint_upper_rad: tuple[float, ...] = task.JOINT_UPPER_RAD
     box_lower_m: tuple[float, ...] = task.BOX_LOWER_M
@@ -86,6 +86,7 @@ class ArmConfig:
     unlock_delay_s: float = 5.2
     connect_timeout_s: float = 10.0
     link_timeout_s: float = 0.2
+    robot_clock_pauses: bool = False
     stop_file: str = ""
     power_on: bool = False
     dry_run: bool = False
@@ -105,6 +106,15 @@ class ArmConfig:
     def control_period_s(self) -> float:
         """Time between two cycles of the loop."""
         return 1.0 / self.control_rate_hz
+
+    @property
+    def braking_latency_s(self) -> float:
+        """Longest time in which the arm goes on as before, whatever is wrong.
+
+        From a joint sample to a decision, from there into the motion, and a stall of this
+        process that the robot's watchdog does not see yet.
+        """
+        return self.max_sample_age_s + self.control_period_s + 1.0 / self.watchdog_hz
 
     @property
     def stale_age_s(self) -> float:

@@ -47,7 +47,7 @@ class RobotSample:
     """What the robot said in one of its cycles. Replaced whole."""
 
     robot_s: float  # the robot's own clock [s]
-    arrival_ns: int  # steady clock
+    taken_ns: int  # when the robot was so, steady clock
     q: Joints  # [rad], 6 joints
     qd: Joints  # [rad/s], 6 joints
     robot_mode: int

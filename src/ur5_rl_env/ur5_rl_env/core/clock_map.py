@@ -11,12 +11,17 @@ class ClockMap:
     """Maps robot timestamps to host time through the fastest packages.
 
     A package is late by the time it travelled and waited; the least late ones show the
-    true offset. The offset follows them down at once and drifts up slowly; where a whole
-    window of packages is late, the robot's clock has stopped for a while (a virtual robot
-    on a machine that stood still), and the offset begins anew. Owned by one thread.
+    true offset. The offset follows them down at once and drifts up slowly. Owned by one
+    thread.
+
+    Args:
+        may_pause: Whether the robot's clock may stand still, as a virtual one's does with
+            its machine: where a whole window of packages is late, it has, and the offset
+            begins anew. Otherwise they have been under way for so long.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_pause: bool = False) -> None:
+        self._may_pause = may_pause
         self._offset_ns: int | None = None
         self._newest_s = 0.0
         self._window: list[int] = []  # offsets of the newest packages [ns]
@@ -36,7 +41,8 @@ class ClockMap:
         else:
             allowed_ns = self._offset_ns + round(elapsed_s * DRIFT_NS_PER_S)
             self._offset_ns = min(offset_ns, allowed_ns)
-            self._begin_anew_if_late(offset_ns)
+            if self._may_pause:
+                self._begin_anew_if_late(offset_ns)
         self._newest_s = robot_s
         return robot_ns + self._offset_ns
 

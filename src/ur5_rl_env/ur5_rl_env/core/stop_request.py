@@ -22,7 +22,7 @@ class StopRequest:
 
 
 class StopRequests:
-    """Keeps the newest request of the watch.
+    """Keeps the newest request of the watch, which speaks all the time.
 
     Written by the callback thread, read by the loop thread: the newest is replaced by one
     assignment of an immutable value. Any sender can ask for a stop; only the one that
@@ -51,6 +51,13 @@ class StopRequests:
         if newest is None or newest.age_s(now_ns) >= STANDS_S:
             return ""
         return newest.reason
+
+    def silence(self, now_ns: int) -> str:
+        """Return why nobody watches at `now_ns`, though somebody has; "" otherwise."""
+        newest = self._newest
+        if newest is None or newest.age_s(now_ns) < STANDS_S:
+            return ""
+        return f"nobody watches: watch_node has been silent for {STANDS_S} s"
 
     def _refusal(self, request: StopRequest, now_ns: int) -> str:
         age_s, length = request.age_s(now_ns), len(request.reason)

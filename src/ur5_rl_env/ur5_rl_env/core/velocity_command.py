@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ur5_rl_env.core.commanders import Commanders
 from ur5_rl_env.core.ramp import Joints
 from ur5_rl_env.core.task import NUM_JOINTS
 
@@ -34,6 +35,7 @@ class CommandInbox:
     Attributes:
         newest: The newest accepted command; None before the first, or once discarded.
         accepted, refused: Counts since start.
+        commanders: Who sends.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class CommandInbox:
         self.newest: VelocityCommand | None = None
         self.accepted = 0
         self.refused = 0
+        self.commanders = Commanders(round(session_timeout_s * NANOSECONDS))
         self._max_age_s = max_age_s
         self._session_timeout_s = session_timeout_s
         self._max_speed_rad_s = max_speed_rad_s
@@ -55,7 +58,7 @@ class CommandInbox:
             now_ns: Steady clock [ns].
             closed: Why no command is accepted at present, or "".
         """
-        reason = closed or self._reason(command, now_ns)
+        reason = self._reason(command, now_ns, closed)
         if reason:
             self.refused += 1
             return reason
@@ -72,12 +75,14 @@ class CommandInbox:
         last = self._last
         return 1e3 * last.age_s(now_ns) if last else -1.0
 
-    def _reason(self, command: VelocityCommand, now_ns: int) -> str:
-        return (
-            _malformed(command.velocity, ABSURD * self._max_speed_rad_s)
-            or self._out_of_time(command, now_ns)
-            or self._out_of_sequence(command, now_ns)
-        )
+    def _reason(self, command: VelocityCommand, now_ns: int, closed: str) -> str:
+        bad = _malformed(
+            command.velocity, ABSURD * self._max_speed_rad_s
+        ) or self._out_of_time(command, now_ns)
+        if bad:
+            return bad
+        unheard = self.commanders.hear(command.session, now_ns, is_asked=not closed)
+        return closed or unheard or self._out_of_sequence(command, now_ns)
 
     def _out_of_time(self, command: VelocityCommand, now_ns: int) -> str:
         age_s = command.age_s(now_ns)

@@ -82,7 +82,7 @@ class ArmLink:
         receive = self._receive
         return RobotSample(
             robot_s=robot_s,
-            arrival_ns=time.monotonic_ns(),
+            taken_ns=time.monotonic_ns(),
             q=tuple(receive.getActualQ()),
             qd=tuple(receive.getActualQd()),
             robot_mode=receive.getRobotMode(),

@@ -8,6 +8,7 @@ only replace values that the loop takes up. A waiting service gives way to the o
 import os
 import sys
 import time
+from dataclasses import replace
 
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -47,7 +48,7 @@ class ArmNode(Node):
         self._config = config = load_config(self, ArmConfig)
         self._take_priority()
         self._arm = Arm(config)
-        self._clock_map = ClockMap()
+        self._clock_map = ClockMap(may_pause=config.robot_clock_pauses)
         self._period_ns = round(config.control_period_s * NANOSECONDS)
         self._link: ArmLink | None = None
         self._is_running, self._is_lost = True, False
@@ -67,7 +68,7 @@ class ArmNode(Node):
         self.create_subscription(
             StopRequest, "stop_request", self._on_stop_request, qos.COMMAND
         )
-        ArmServices(
+        self._asked = ArmServices(
             self,
             self._arm,
             self._recovery,
@@ -99,7 +100,10 @@ class ArmNode(Node):
         try:
             self._arm.cause = f"connects to the robot at {self._config.robot_ip}"
             self._show(at_once=True)
-            self._link = connected_link(self._config, stop, self._on_waiting)
+            config = self._config
+            if self._arm.stop_cause:  # a person's; then a person switches the arm on
+                config = replace(config, power_on=False)
+            self._link = connected_link(config, stop, self._on_waiting)
             if self._link is None:
                 return
             while not stop.requested:
@@ -142,9 +146,9 @@ class ArmNode(Node):
                 return None
             time.sleep(POLL_S)
         self._silent_cycles = 0
-        self._clock_map.on_sample(sample.robot_s, sample.arrival_ns)
-        self._sample = sample
-        return sample
+        taken_ns = self._clock_map.on_sample(sample.robot_s, sample.taken_ns)
+        self._sample = replace(sample, taken_ns=taken_ns)
+        return self._sample
 
     def _note_silence(self, link: ArmLink) -> None:
         """Count in cycles, so that a pause of this process is not the robot's silence."""
@@ -154,8 +158,10 @@ class ArmNode(Node):
             raise link.lost(f"no sample for {silence_s:.3f} s")
 
     def _decide(self, link: ArmLink, sample: RobotSample, now_ns: int) -> None:
-        was_sent = self._decision.is_sent
+        was_sent, was_emergency = self._decision.is_sent, self._arm.is_emergency
         self._decision = decision = self._arm.tick(now_ns, sample)
+        if self._arm.is_emergency and not was_emergency:
+            self._asked.note_emergency()
         self._recovery.note(sample, now_ns)
         if decision.is_sent:
             link.send(decision.velocity)

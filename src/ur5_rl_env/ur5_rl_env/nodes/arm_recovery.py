@@ -10,6 +10,7 @@ Callbacks ask and wait; the loop's thread, which owns the link, rebuilds it.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -49,10 +50,14 @@ class ArmRecovery:
             self._stopped_ns = now_ns
 
     async def recover(self) -> tuple[bool, str]:
-        """Bring the arm back; return whether it is, and what to tell. For callbacks."""
+        """Bring the arm back for a person; return whether it is, and what to tell."""
         is_ready, text = self._arm.recover()
-        if is_ready:
-            return True, text
+        return (True, text) if is_ready else await self.end_stop_of_robot()
+
+    async def end_stop_of_robot(self) -> tuple[bool, str]:
+        """Unlock the robot and rebuild the link; a person's stop stays. For callbacks."""
+        if not self._arm.needs_rebuild:
+            return True, "the robot has not stopped"
         if self._is_at_work:
             return False, "a recovery is under way"
         self._is_at_work = True
@@ -121,7 +126,7 @@ def _is_protective(sample: RobotSample) -> bool:
 
 
 async def give_way_until(
-    condition: Callable[[], object], timeout_s: float = 60.0
+    condition: Callable[[], object], timeout_s: float = math.inf
 ) -> None:
     """Let other callbacks run until `condition` holds, or the time is over.
 

@@ -80,6 +80,7 @@ class ArmReport:
             "cycle_lateness_ms_p99": round(status.cycle_lateness_ms_p99, 3),
             "commands_accepted": arm.inbox.accepted,
             "commands_refused": arm.inbox.refused,
+            "pauses": arm.pauses,
             "stop_requests_refused": arm.stop_requests.refused,
             "robot_mode": status.robot_mode,
             "safety_mode": status.safety_mode,

@@ -18,13 +18,17 @@ from ur5_rl_env.nodes.stop_file import StopFile
 
 CHANGE_TIMEOUT_S = 1.0  # for the loop to take up what was asked for, braking included
 ENDS = "arm_node ends"
+EMERGENCY = "an emergency stop came: call recover_arm, then enable_arm, to move again"
 STOPPED = "stopped by stop_arm: call recover_arm, then enable_arm, to move again"
 
 Answer = tuple[bool, str]
 
 
 class ArmServices:
-    """enable_arm, disable_arm, move_to_start, stop_arm, recover_arm (std_srvs/Trigger).
+    """What may be asked of the arm (std_srvs/Trigger).
+
+    enable_arm, disable_arm, move_to_start, and unlock_arm after a protective stop are for
+    env_node as well; stop_arm and recover_arm are a person's.
 
     Args:
         node: Serves them.
@@ -46,16 +50,19 @@ class ArmServices:
         is_running: Callable[[], bool],
     ) -> None:
         self._arm = arm
+        self._log = node.get_logger()
         self._recovery = recovery
         self._stop_file = stop_file
         self._newest_sample = newest_sample
         self._is_running = is_running
+        self._note_emergency = node.create_guard_condition(self._keep_emergency)
         if cause := stop_file.read():
             arm.stop(cause)
         for name, answer in (
             ("enable_arm", self._enable),
             ("disable_arm", self._disable),
             ("move_to_start", self._move_to_start),
+            ("unlock_arm", recovery.end_stop_of_robot),
             ("stop_arm", self._stop),
             ("recover_arm", self._recover),
         ):
@@ -91,8 +98,16 @@ class ArmServices:
 
     async def _recover(self) -> Answer:
         success, text = await self._recovery.recover()
-        problem = "" if self._arm.stop_cause else self._stop_file.remove()
+        problem = self._stop_file.remove() if success else ""
         return success, f"{text} ({problem})" if problem else text
+
+    def note_emergency(self) -> None:
+        """Keep an emergency stop for the next process, in the thread of the callbacks."""
+        self._note_emergency.trigger()
+
+    def _keep_emergency(self) -> None:
+        if problem := self._stop_file.write(EMERGENCY):
+            self._log.error(f"an emergency stop may be forgotten: {problem}")
 
 
 def _answering(answer: Callable[[], Awaitable[Answer]]) -> Callable:

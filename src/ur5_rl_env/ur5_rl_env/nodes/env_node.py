@@ -65,7 +65,7 @@ class EnvNode(Node):
         self._summaries = publish(EpisodeSummary, "episode_summary", qos.STATUS)
         self._enable_arm = self.create_client(Trigger, "enable_arm")
         self._move_to_start = self.create_client(Trigger, "move_to_start")
-        self._recover_arm = self.create_client(Trigger, "recover_arm")
+        self._unlock_arm = self.create_client(Trigger, "unlock_arm")
         self._reset_target = self.create_client(ResetTarget, "reset_target")
 
     def run(self, stop: Stop) -> None:
@@ -100,15 +100,15 @@ class EnvNode(Node):
 
     def _recover(self, fault: str, stop: Stop) -> None:
         """Ask for the end of a protective stop, as often as the configuration allows."""
-        is_there = self._recover_arm.service_is_ready()
+        is_there = self._unlock_arm.service_is_ready()
         is_allowed = is_there and self._recoveries.spend(time.monotonic_ns())
         refusal = self._recoveries.refusal
         self._told.show(EnvStatus.WAITING, f"{fault} ({refusal})" if refusal else fault)
         if not is_allowed:
             return
-        self.get_logger().warning("arm is in a protective stop: sends recover_arm")
+        self.get_logger().warning("arm is in a protective stop: sends unlock_arm")
         if cause := self._call(
-            [("recover_arm", self._recover_arm, Trigger.Request())], stop
+            [("unlock_arm", self._unlock_arm, Trigger.Request())], stop
         ):
             self.get_logger().warning(cause)
         stop.wait(AFTER_FAULT_S)

@@ -1,11 +1,11 @@
-"""A person's stop, kept where the end of a process does not undo it."""
+"""A person's stop, by service or by button, kept where no end of a process undoes it."""
 
 import os
 from pathlib import Path
 
 
 class StopFile:
-    """Holds why the arm was stopped, from `stop_arm` until `recover_arm`.
+    """Holds why a person has stopped the arm, until `recover_arm`.
 
     Args:
         path: Of the file; "" for no file: a new process then has forgotten the stop.

@@ -28,7 +28,7 @@ from ur5_rl_experiments.faults.link_emulator import (
     inside,
 )
 from ur5_rl_experiments.faults.pose_recorder import PoseRecorder
-from ur5_rl_interfaces.msg import EnvStatus, LearnerStatus
+from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, LearnerStatus
 from ur5_sim.core.config import ControllerConfig
 
 SIDE_DOOR_PORT = ControllerConfig().side_door_port
@@ -191,6 +191,18 @@ class GraphUnderTest:
             lambda: self.is_running() and self.poses.speed >= speed_rad_s,
             EPISODE_S,
         )
+
+    def await_way_home(self, speed_rad_s: float) -> None:
+        """Wait until the arm is that fast on its way to the start pose."""
+
+        def is_on_its_way() -> bool:
+            status = self.ear.newest(ArmStatus)
+            return (
+                status.state == ArmStatus.MOVING_TO_START
+                and self.poses.speed >= speed_rad_s
+            )
+
+        self.wait("the arm on its way home", is_on_its_way, EPISODE_S)
 
     def await_rest(self, fault_ns: int, timeout_s: float = WATCH_S) -> MotionRecord:
         """Return the motion from the fault to beyond the rest, or the end of the wait."""

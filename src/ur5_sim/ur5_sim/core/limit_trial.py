@@ -17,7 +17,6 @@ from ur5_rl_env.core.safety import Limited, limited_motion
 from ur5_sim.core.adversaries import Policy, uniform
 from ur5_sim.core.plant import Plant
 
-LONGEST_STALL = 5  # cycles; one more and the robot's watchdog has stopped the arm
 EPISODE_ACTIONS = 250  # then from another place
 WANDER_ACTIONS = 10  # at the start of an episode: so that it moves when it matters
 UNTOUCHED = math.inf
@@ -112,6 +111,8 @@ class LimitTrial:
         self._bounds = bounds(arm)
         self._source = random.Random(seed)
         self._cycles = round(arm.action_period_s * arm.control_rate_hz)
+        # in cycles; one more, and the robot's watchdog has stopped the arm
+        self._longest_stall = int(arm.control_rate_hz / arm.watchdog_hz) - 1
         self.outcome = Outcome()
 
     def run(self, actions: int) -> Outcome:
@@ -147,7 +148,7 @@ class LimitTrial:
         else:
             is_step = self._decide(wanted)
             if self._source.random() < self._stalls:
-                self._stalled = self._source.randint(1, LONGEST_STALL)
+                self._stalled = self._source.randint(1, self._longest_stall)
         plant.speedj(self._sent, limits.stop_acceleration_rad_s2)
         plant.step()
         self._note()

@@ -19,6 +19,8 @@ from ur5_rl_interfaces.msg import ArmStatus, StopRequest
 
 BRAKE_LIMIT_MS = 130.0  # at an action cycle of 40 ms
 STOP_LIMIT_MS = 300.0
+HOME_STOP_LIMIT_MS = 900.0  # silence of a node or the watch, then braking from 1.05 rad/s
+WAY_HOME_RAD_S = 0.2
 NAMED_LIMIT_MS = 250.0
 PAUSE_S = 5.0
 HANG_S = 1.0
@@ -51,6 +53,40 @@ def _commander_dies(graph: GraphUnderTest, rng: Random, node: str) -> Outcome:
         Verdict(),
         brake_limit_ms=BRAKE_LIMIT_MS,
         stop_limit_ms=STOP_LIMIT_MS,
+        recover_s=recover_s,
+    )
+
+
+def env_dies_on_the_way_home(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """Kill -9 of the environment while the arm goes to its start pose."""
+    return _dies_on_the_way_home(graph, rng, "env_node", "watch_node: heartbeat")
+
+
+def watch_dies_on_the_way_home(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """Kill -9 of the watch while the arm goes to its start pose: nobody watches it."""
+    return _dies_on_the_way_home(graph, rng, "watch_node", "arm_node: nobody watches")
+
+
+def _dies_on_the_way_home(
+    graph: GraphUnderTest, rng: Random, node: str, detector: str
+) -> Outcome:
+    """Kill a node while nobody sends commands whose absence would stop the arm."""
+    graph.await_restarts_left(node)
+    graph.wait(
+        "all nodes to be watched",
+        lambda: graph.ear.value("watch_node", "env_node") == "alive",
+        30.0,
+    )
+    graph.await_way_home(WAY_HOME_RAD_S)
+    fault_ns = graph.kill(node)
+    motion = graph.await_rest(fault_ns)
+    recover_s = graph.await_episode(fault_ns)
+    return stopped(
+        motion,
+        fault_ns,
+        detector,
+        Verdict(),
+        stop_limit_ms=HOME_STOP_LIMIT_MS,
         recover_s=recover_s,
     )
 
@@ -169,6 +205,20 @@ CASES = (
         injection="SIGKILL, arm at 0.4 to 0.7 rad/s",
         limit="brakes <= 130 ms, rests <= 300 ms",
         run=env_dies,
+    ),
+    Case(
+        fault="F1h",
+        title="environment dies on the way home",
+        injection="SIGKILL while the arm goes to its start pose",
+        limit="rests <= 900 ms",
+        run=env_dies_on_the_way_home,
+    ),
+    Case(
+        fault="F1w",
+        title="watch dies on the way home",
+        injection="SIGKILL while the arm goes to its start pose",
+        limit="rests <= 900 ms",
+        run=watch_dies_on_the_way_home,
     ),
     Case(
         fault="F2",
