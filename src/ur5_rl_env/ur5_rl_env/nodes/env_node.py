@@ -135,11 +135,14 @@ class EnvNode(Node):
         for name, client, _ in calls:
             if not client.service_is_ready():
                 return f"service {name} is not there"
-        futures = [(name, client.call_async(message)) for name, client, message in calls]
+        futures = [
+            (name, client, client.call_async(message)) for name, client, message in calls
+        ]
         deadline_ns = time.monotonic_ns() + round(self._config.reset_timeout_s * 1e9)
-        for name, future in futures:
+        for name, client, future in futures:
             while not future.done():
                 if time.monotonic_ns() > deadline_ns:
+                    client.remove_pending_request(future)  # kept for its answer
                     return f"{name} did not answer in {self._config.reset_timeout_s} s"
                 if stop.wait(POLL_S):
                     return "asked to stop"
