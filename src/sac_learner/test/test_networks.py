@@ -82,6 +82,25 @@ def test_bf16_stays_close_and_hands_out_fp32(network):
     torch.testing.assert_close(rough.mean, exact.mean, atol=0.03, rtol=0.05)
 
 
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_values_of_150_keep_their_differences_in_bf16(network, layer_norm):
+    """Numbers of bf16 are one apart there: what is compared would be rounded away."""
+    critics = TwinCritics(replace(network, hidden_size=256), layer_norm)
+    initialise_(critics)
+    with torch.no_grad():
+        for critic in critics.critics:
+            critic[-1].bias.fill_(150.0)
+    rough = computing_copy(critics, torch.bfloat16)
+    latent, action = torch.randn(200, network.latent_size).tanh(), torch.zeros(200, 5)
+    exact, values = critics(latent, action), rough(latent, action)
+    assert values.dtype == torch.float32
+    assert (values - exact).square().mean().sqrt() < 0.01
+    assert (values[:, 0] != values[:, 1]).all()
+    moved = action + 0.1
+    gain, true_gain = rough(latent, moved) - values, critics(latent, moved) - exact
+    assert (gain - true_gain).norm() < 0.3 * true_gain.norm()
+
+
 def test_log_std_keeps_its_bounds_however_large_the_features(network):
     actor = Actor(replace(network, log_std_min=-3.0, log_std_max=1.0))
     for scale in (-1e6, 0.0, 1e6):

@@ -68,7 +68,7 @@ def test_in_fp32_six_updates_end_at_the_same_weights(layer_norm, target_encoder)
     torch.testing.assert_close(state["log_temperature"], plain.log_temperature.detach())
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.02)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 3e-3)])
 def test_losses_agree(precision, tolerance):
     sac, plain = both(2, replace(CONFIG, precision=precision))
     metrics = sac.metrics()

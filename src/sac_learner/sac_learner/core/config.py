@@ -23,7 +23,7 @@ class LearnerConfig:
         seed: Of weights, mini-batches and exploration in the update.
         device: "cpu", or a CUDA device such as "cuda:0".
         threads: Of the numerical kernels; 0 leaves the choice to PyTorch.
-        precision: "bf16" (in convolutions and layers; the rest stays fp32) or "fp32".
+        precision: "bf16" (in convolutions and hidden layers; the rest is fp32) or "fp32".
         height_px: Rows of a camera frame [px].
         width_px: Columns of a camera frame [px].
         crop_rows: Range of the random crop, rows per side [px].

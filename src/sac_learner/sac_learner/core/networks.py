@@ -167,6 +167,17 @@ class Encoder(nn.Module):
         return torch.cat([self.softmax(x), proprioception], dim=1)
 
 
+class OutputLayer(nn.Linear):
+    """A last layer in fp32 behind layers of any type: (B, N) -> (B, M).
+
+    The numbers of bf16 are half a unit apart from 64 on, one unit from 128 on: rounded to
+    these, action values would be equal where they are to be compared.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float())
+
+
 class Gaussian(NamedTuple):
     """A diagonal Gaussian before the squashing: mean and log of the deviation, (B, A)."""
 
@@ -184,7 +195,7 @@ class Actor(nn.Module):
 
     def forward(self, latent: Tensor) -> Gaussian:
         x = latent.to(_dtype_of(self.layers))
-        mean, raw = self.layers(x).float().chunk(2, dim=1)
+        mean, raw = self.layers(x).chunk(2, dim=1)
         half_range = 0.5 * (self._high - self._low)
         return Gaussian(mean, self._low + half_range * (torch.tanh(raw) + 1.0))
 
@@ -201,7 +212,7 @@ class TwinCritics(nn.Module):
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
         x = torch.cat([latent, action], dim=1).to(_dtype_of(self.critics))
-        return torch.cat([critic(x) for critic in self.critics], dim=1).float()
+        return torch.cat([critic(x) for critic in self.critics], dim=1)
 
 
 class PolicyNetwork(nn.Module):
@@ -250,12 +261,18 @@ def as_pixels(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 def computing_copy(module: ModuleT, dtype: torch.dtype) -> ModuleT:
     """Return a copy that computes in `dtype`, in the layout that is fast.
 
-    Weights of a first convolution stay fp32: they are scaled before they are rounded.
+    Weights of a first convolution stay fp32: they are scaled before they are rounded. So
+    do output layers.
     """
     copy = deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    exact = {id(m.first.weight) for m in copy.modules() if isinstance(m, Encoder)}
+    exact: set[Tensor] = set()
+    for layer in copy.modules():
+        if isinstance(layer, Encoder):
+            exact.add(layer.first.weight)
+        elif isinstance(layer, OutputLayer):
+            exact.update(layer.parameters())
     for parameter in copy.parameters():
-        if id(parameter) not in exact:
+        if parameter not in exact:
             parameter.data = parameter.data.to(dtype)
     result: ModuleT = copy
     return result
@@ -272,7 +289,7 @@ def _mlp(inputs: int, hidden: int, outputs: int, layer_norm: bool = False) -> nn
     return nn.Sequential(
         nn.Linear(inputs, hidden), *norm(), nn.ReLU(),
         nn.Linear(hidden, hidden), *norm(), nn.ReLU(),
-        nn.Linear(hidden, outputs),
+        OutputLayer(hidden, outputs),
     )  # fmt: skip
 
 
