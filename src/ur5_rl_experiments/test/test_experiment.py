@@ -199,6 +199,47 @@ def test_what_differs_between_two_runs_is_named_wherever_it_is_set():
     assert changed(wanted, wanted) == []
 
 
+@pytest.mark.parametrize("name", ["reach", "ablation"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--minutes", "5"),
+        ("--tasks", "tracking"),
+        ("--settings", "baseline"),
+        ("--architectures", "async_1"),
+        ("--scale", "small"),
+        ("--costs", "here.json"),
+    ],
+)
+def test_fault_an_option_of_the_comparison_alone_is_refused(name, words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parsed(name, *words)
+    assert "unrecognized arguments" in capsys.readouterr().err
+
+
+def test_fault_a_length_in_steps_is_refused_where_time_counts(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parsed("thesis", "--env-steps", "2000")
+    assert "unrecognized arguments" in capsys.readouterr().err
+
+
+def test_the_length_of_a_run_is_that_of_its_experiment_unless_one_is_named():
+    steps = [
+        experiment.runs_of(parsed(*words))[0].config.env_steps
+        for words in (["reach"], ["ablation"], ["reach", "--env-steps", "500"])
+    ]
+    assert steps == [15_000, 4_000, 500]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("thesis", "thesis-SCALE[-COSTS]"), ("reach", "reach")]
+)
+def test_the_help_says_where_runs_lie(name, folder, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parsed(name, "--help")
+    assert f"runs/experiments/{folder}" in capsys.readouterr().out
+
+
 def test_costs_can_be_those_measured_here(tmp_path):
     path = tmp_path / "here.json"
     names = ("baseline", "high_resolution", "large_mini_batch")

@@ -20,7 +20,12 @@ from ur5_rl_experiments.core.virtual_run import TASKS
 from ur5_rl_experiments.run_pool import RunPool, finished, in_short
 from ur5_rl_ros.code_version import commit_at
 
-EXPERIMENTS = ("thesis", "reach", "ablation")
+EXPERIMENTS = {  # name: what it runs
+    "thesis": "sequential, Async-1 and Async-2 compared in virtual time",
+    "reach": "the best settings from scratch, without latency",
+    "ablation": "the best settings, and one of them taken back at a time",
+}
+FOLDERS = {"thesis": "thesis-SCALE[-COSTS]"}  # where it is not the name
 EXIT_SOME_FAILED = 1
 
 
@@ -55,44 +60,60 @@ def main(root: Path, words: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the words after `experiment`."""
+    """Return the parser of the words after `experiment`; each name has its options."""
     top = argparse.ArgumentParser(prog="ur5rl experiment", description=__doc__)
-    add = top.add_argument
-    add("name", choices=EXPERIMENTS)
-    add("--scale", choices=tuple(thesis.SCALES), default="full", help="thesis: sizes")
-    add("--seeds", type=_positive, help="runs of each cell")
+    names = top.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name, text in EXPERIMENTS.items():
+        one = names.add_parser(name, help=text, description=text, allow_abbrev=False)
+        _add_run_options(one, FOLDERS.get(name, name))
+        if name in reaching.ENV_STEPS:
+            _add_reaching_options(one, reaching.ENV_STEPS[name])
+        else:
+            _add_thesis_options(one)
+    return top
+
+
+def _add_reaching_options(command: argparse.ArgumentParser, env_steps: int) -> None:
+    add = command.add_argument
+    add("--env-steps", type=_positive, default=env_steps, help=f"default: {env_steps}")
+    command.set_defaults(seeds=reaching.SEEDS, costs=None)
+
+
+def _add_thesis_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--scale", choices=tuple(thesis.SCALES), default="full", help="sizes, length")
     add("--tasks", nargs="+", choices=TASKS, default=TASKS)
     add("--settings", nargs="+", choices=thesis.SETTINGS, default=thesis.SETTINGS)
     add("--architectures", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
-    add("--minutes", type=float, help="virtual time of a run")
-    add("--env-steps", type=_positive, help="length of a run: reach, ablation")
+    add("--minutes", type=float, help="virtual time of a run; default: of the scale")
     add("--costs", type=Path, metavar="FILE.json",
         help="durations measured by bench timing; default: thesis table 5.2")  # fmt: skip
+
+
+def _add_run_options(command: argparse.ArgumentParser, folder: str) -> None:
+    add = command.add_argument
+    add("--seeds", type=_positive, help="runs of each cell")
     add("--jobs", type=_positive, default=os.cpu_count() or 1, help="runs at a time")
-    add("--folder", type=Path, help="default: runs/experiments/NAME")
-    add("--report", type=Path, metavar="FILE.json")
-    add("--figures-only", action="store_true", help="draw what is finished")
+    add("--folder", type=Path, help=f"default: runs/experiments/{folder}")
+    add("--report", type=Path, metavar="FILE.json", help="results for other programs")
+    add("--figures-only", action="store_true", help="run nothing, show what is finished")
     add("--only", type=int, metavar="INDEX", help="one run of the table (array jobs)")
     add("--slurm", metavar="OPTIONS", help="submit as an array job: sbatch OPTIONS")
-    return top
 
 
 def runs_of(options: argparse.Namespace) -> list[Run]:
     """Return the table that the options describe."""
-    seeds = options.seeds
     if options.name == "reach":
-        steps = options.env_steps or reaching.ENV_STEPS
-        return list(reaching.reach_runs(seeds or reaching.SEEDS, steps))
+        return list(reaching.reach_runs(options.seeds, options.env_steps))
     if options.name == "ablation":
-        steps = options.env_steps or reaching.ABLATION_ENV_STEPS
-        return list(reaching.ablation_runs(seeds or reaching.SEEDS, steps))
+        return list(reaching.ablation_runs(options.seeds, options.env_steps))
     return list(
         thesis.runs(
             thesis.SCALES[options.scale],
             tasks=options.tasks,
             settings=options.settings,
             architectures=options.architectures,
-            seeds=seeds,
+            seeds=options.seeds,
             minutes=options.minutes,
             costs=_costs(options.costs) if options.costs else thesis.THESIS_COSTS,
         )

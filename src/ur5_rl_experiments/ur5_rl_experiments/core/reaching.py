@@ -15,8 +15,9 @@ from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import RunConfig
 
 SEEDS = 3
-ENV_STEPS = 15_000  # 300 episodes of 4 s
-ABLATION_ENV_STEPS = 4_000
+ENV_STEPS = MappingProxyType(  # of a run; 15 000 are 300 episodes of 4 s
+    {"reach": 15_000, "ablation": 4_000}
+)
 FREE_MINUTES = 600.0  # more than any number of steps here takes
 
 # What config/learner_cpu.yaml sets, at an action period of 80 ms: the same discount and
@@ -63,14 +64,14 @@ TAKEN_BACK: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
 )
 
 
-def reach_runs(seeds: int = SEEDS, env_steps: int = ENV_STEPS) -> Iterator[Run]:
+def reach_runs(seeds: int = SEEDS, env_steps: int = ENV_STEPS["reach"]) -> Iterator[Run]:
     """Yield runs of the best settings without latency, each step with its updates."""
     for seed in range(seeds):
         yield _run("reach/best", BEST, seed, env_steps)
 
 
 def ablation_runs(
-    seeds: int = SEEDS, env_steps: int = ABLATION_ENV_STEPS
+    seeds: int = SEEDS, env_steps: int = ENV_STEPS["ablation"]
 ) -> Iterator[Run]:
     """Yield runs of the best settings and of each variant of them, seed by seed.
 
