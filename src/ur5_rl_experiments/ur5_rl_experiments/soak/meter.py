@@ -1,6 +1,7 @@
 """Looks at the processes of a running graph and at what its nodes say of themselves."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -18,6 +19,8 @@ from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerS
 
 SUPERVISOR = "supervisor"
 BYTES_PER_MB = 1e6
+OVERLAP_NS = 1_000_000_000
+KEPT_EPISODES = 100  # many more than end within two looks
 
 
 class Meter:
@@ -27,6 +30,7 @@ class Meter:
         self._run, self._ear = run, ear
         self._started_ns = time.monotonic_ns()
         self._seen_ns = self._started_ns
+        self._counted: deque[tuple[int, int]] = deque(maxlen=KEPT_EPISODES)
 
     @property
     def time_s(self) -> float:
@@ -42,8 +46,14 @@ class Meter:
         """Return the graph now, and the episodes that ended since the last look."""
         since_ns, self._seen_ns = self._seen_ns, time.monotonic_ns()
         sample = Sample(round(self.time_s, 3), self._processes(), self._state(since_ns))
-        summaries = self._ear.all_since(EpisodeSummary, since_ns)
-        return sample, [self._episode(message) for message in summaries]
+        return sample, [self._episode(message) for message in self._new(since_ns)]
+
+    def _new(self, since_ns: int) -> list[EpisodeSummary]:
+        """Return the episodes that were not counted yet; some come while we look."""
+        heard = self._ear.all_since(EpisodeSummary, since_ns - OVERLAP_NS)
+        new = [m for m in heard if (m.run_id, m.episode) not in self._counted]
+        self._counted.extend((m.run_id, m.episode) for m in new)
+        return new
 
     def _processes(self) -> dict[str, ProcessUse]:
         return {name: use for name, use in self._uses() if use is not None}
