@@ -6,7 +6,8 @@ import torch
 
 from sac_learner.core.batch import empty_batch, on_device
 from sac_learner.core.config import LearnerConfig
-from sac_learner.core.sac import Sac
+from sac_learner.core.replay_buffer import ReplayBuffer
+from sac_learner.core.sac import Sac, reward_per_cycle
 
 CONFIG = LearnerConfig(
     height_px=32, width_px=40, crop_rows=0, crop_columns=1, strides=(2, 2, 1, 1),
@@ -206,6 +207,7 @@ def test_fault_a_network_of_another_size_is_refused():
 
 def test_metrics_are_those_of_the_batch():
     sac, batch = Sac(CONFIG), random_batch()
+    batch.discount[:] = CONFIG.discount
     sac.update(batch)
     sac.update(batch)
     metrics = sac.metrics()
@@ -213,6 +215,30 @@ def test_metrics_are_those_of_the_batch():
     assert metrics["temperature"] == pytest.approx(0.1, rel=0.01)
     assert metrics["critic_gradient_norm"] > 0.0 < metrics["actor_gradient_norm"]
     assert all(np.isfinite(list(metrics.values())))
+
+
+def test_the_batch_reward_is_that_of_one_cycle_however_many_a_sum_has(
+    counter_environment,
+):
+    """The environment pays 2.5 a cycle, in episodes of 4: sums of 3, 2 and 1 rewards."""
+    config = replace(CONFIG, n_step=3, discount=0.9, batch_size=64)
+    buffer = ReplayBuffer(200, config.network, discount=0.9, n_step=3)
+    for step in counter_environment().steps(100, episode_length=4):
+        buffer.add(replace(step, reward=2.5))
+    batch = buffer.empty_batch(config.batch_size)
+    buffer.sample_into(batch, np.random.default_rng(0))
+    sac = Sac(config)
+    sac.update(batch)
+    assert sac.metrics()["batch_reward"] == pytest.approx(2.5, rel=1e-5)
+
+
+def test_a_sum_whose_length_is_not_told_counts_as_whole():
+    batch = on_device(random_batch(), torch.device("cpu"))
+    two = batch._replace(reward=torch.tensor([3.0, 5.7]))
+    ended = two._replace(discount=torch.tensor([0.81, 0.0]))
+    assert reward_per_cycle(ended, 0.9, n_step=2).item() == pytest.approx(8.7 / 3.8)
+    undiscounted = two._replace(discount=torch.ones(2))
+    assert reward_per_cycle(undiscounted, 1.0, n_step=2).item() == pytest.approx(8.7 / 4)
 
 
 def test_fused_adam_moves_weights_as_plain_adam_does():

@@ -155,9 +155,8 @@ class Sac:
         values = self._fast.critics(latent, batch.action)
         loss = critic_loss(values, target)
         self._descents["critic"].descend(loss)
-        self._record(
-            batch_reward=batch.reward.mean(), critic_loss=loss, q_mean=values.mean()
-        )
+        reward = reward_per_cycle(batch, self._config.cycle_discount, self._config.n_step)
+        self._record(batch_reward=reward, critic_loss=loss, q_mean=values.mean())
         return latent.detach()
 
     @torch.no_grad()
@@ -273,6 +272,20 @@ class Sac:
         """Keep scalars for `metrics`, on the device."""
         for name, value in values.items():
             getattr(self._metrics, name).copy_(value)
+
+
+def reward_per_cycle(batch: TensorBatch, discount: float, n_step: int) -> Tensor:
+    """Return the mean reward of one action cycle in a batch of n-step sums, scalar.
+
+    A sum of n rewards weighs 1 + g + ... + g^(n-1) = (1 - g^n) / (1 - g), where g^n is
+    the batch's discount; n is smaller where an episode ended. Where the task did, or g is
+    1, the discount does not tell n: the sum counts as whole.
+    """
+    weight = torch.full_like(batch.reward, sum(discount**k for k in range(n_step)))
+    if discount < 1.0:
+        told = (1.0 - batch.discount) / (1.0 - discount)
+        weight = torch.where(batch.discount > 0.0, told, weight)
+    return batch.reward.sum() / weight.sum()
 
 
 def _initial_networks(config: LearnerConfig) -> Networks:
