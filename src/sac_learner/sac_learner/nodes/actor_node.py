@@ -26,6 +26,7 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import run
+from ur5_rl_ros.throttle import at_most_every
 
 STILL = np.zeros(5, np.float32)
 COUNTED = ("answered", "held_still", "stale", "repeated", "malformed")  # observations
@@ -84,7 +85,7 @@ class ActorNode(Node):
             seen = convert.observation(msg, config.height_px, config.width_px)
         except ValueError as error:
             self.counts["malformed"] += 1
-            self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
+            self.get_logger().warning(f"refused: {error}", **at_most_every(1.0))
             return
         if not self._gate.is_fresh(seen, time.monotonic_ns()):
             self.counts["stale"] += 1
@@ -108,7 +109,7 @@ class ActorNode(Node):
     def _choose(self, seen: Observation) -> Action:
         if self._learner_is_silent():
             self.counts["held_still"] += 1
-            self.get_logger().error(self._silence(), throttle_duration_sec=10.0)
+            self.get_logger().error(self._silence(), **at_most_every(10.0))
             return STILL
         action = self.policy.act(seen)
         return np.clip(action, -1.0, 1.0) if np.isfinite(action).all() else STILL
@@ -144,7 +145,7 @@ class ActorNode(Node):
         self.policy.use(admitted.network, admitted.version)
         self._policy_since_ns = time.monotonic_ns()
         self.get_logger().info(
-            f"acts by policy {admitted.version}", throttle_duration_sec=10.0
+            f"acts by policy {admitted.version}", **at_most_every(10.0)
         )
 
     @property
@@ -197,7 +198,7 @@ class ActorNode(Node):
         """Return what is wrong with the newest policy, and log it."""
         refusal = self._loader.refusal if self._loader is not None else ""
         if refusal:
-            self.get_logger().error(f"refused {refusal}", throttle_duration_sec=10.0)
+            self.get_logger().error(f"refused {refusal}", **at_most_every(10.0))
         return refusal
 
     def close(self) -> None:

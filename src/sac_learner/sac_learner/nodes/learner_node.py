@@ -29,6 +29,7 @@ from ur5_rl_ros import process, qos
 from ur5_rl_ros.code_version import commit_at
 from ur5_rl_ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
+from ur5_rl_ros.throttle import at_most_every
 
 STATUS_PERIOD_S = 1.0
 WAIT_S = 0.005  # for new transitions, when the update-to-data ratio is used up
@@ -185,12 +186,12 @@ class LearnerNode(Node):
             step = time_step(message)
         except ValueError as error:
             self._malformed += 1
-            self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
+            self.get_logger().warning(f"refused: {error}", **at_most_every(1.0))
             return
         if not self._learner.sampler.offer(step):
             self.get_logger().error(
                 f"inbox full: lost {self._learner.sampler.overflowed} time steps",
-                throttle_duration_sec=1.0,
+                **at_most_every(1.0),
             )
 
     def _report(self) -> Report:

@@ -26,6 +26,7 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, configuration, run
+from ur5_rl_ros.throttle import at_most_every
 
 INBOX_SAMPLES = 2000  # a minute's worth: drawing takes a second
 POLL_S = 0.1
@@ -71,7 +72,7 @@ class MonitorNode(Node):
                 self._inbox.put_nowait(to_sample(msg))
             except ValueError as error:
                 self._refused += 1
-                self.get_logger().warning(str(error), throttle_duration_sec=1.0)
+                self.get_logger().warning(str(error), **at_most_every(1.0))
             except queue.Full:
                 self._dropped += 1
 

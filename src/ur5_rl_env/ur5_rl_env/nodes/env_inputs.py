@@ -12,6 +12,7 @@ from ur5_rl_env.core.sensors import NANOSECONDS, Sensors
 from ur5_rl_env.nodes import env_convert as convert
 from ur5_rl_interfaces.msg import Action, ArmStatus, TargetState
 from ur5_rl_ros import qos
+from ur5_rl_ros.throttle import at_most_every
 
 ARMED_STATES = (
     ArmStatus.ARMED,
@@ -93,7 +94,7 @@ class EnvInputs:
         self.refused += 1
         self.last_refusal = words = str(error)[:MAX_WORDS]
         self._refusals.setdefault(topic, words)  # one reason that stays, not 125 a second
-        self._log.warning(f"refused: {words}", throttle_duration_sec=10.0)
+        self._log.warning(f"refused: {words}", **at_most_every(10.0))
 
     def fault(self, *, before_reset: bool = False) -> str:
         """Return what keeps an episode, or its reset, from going on, or ""."""

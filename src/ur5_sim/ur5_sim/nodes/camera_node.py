@@ -20,6 +20,7 @@ from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
 from ur5_rl_ros.image_bridge import cv2_to_imgmsg
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, configuration, run
+from ur5_rl_ros.throttle import at_most_every
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.camera_faults import CameraFault
@@ -70,7 +71,7 @@ class CameraNode(Node):
         except ValueError as error:
             self._refused += 1
             words = str(error)[:MAX_WORDS]
-            self.get_logger().warning(words, throttle_duration_sec=1.0)
+            self.get_logger().warning(words, **at_most_every(1.0))
 
     def run(self, stop: Stop) -> None:
         """Expose and publish at the camera's rate until `stop` is raised.
