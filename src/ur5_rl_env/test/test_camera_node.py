@@ -41,7 +41,7 @@ class FakeCamera:
     def __init__(self):
         self.is_there = self.is_alive = True
         self.shape = (36, 64, 3)
-        self.opened = self.closed = self.given = 0
+        self.opened = self.closed = self.given = self.dropped = 0
 
     def open(self, _config):
         if not self.is_there:
@@ -193,6 +193,23 @@ def test_fault_other_format_is_cut_to_shape(ros, viewer, spin_until):
     with running(ros.context, camera.open):
         spin_until(lambda: viewer.images)
     assert (viewer.images[-1].height, viewer.images[-1].width) == (9, 16)
+
+
+def test_dropped_images_are_counted_over_all_times_it_was_open(ros, viewer, spin_until):
+    def says(count):
+        return any(
+            ("old_images_dropped", count) in {(v.key, v.value) for v in report.values}
+            for report in viewer.reports
+        )
+
+    camera = FakeCamera()
+    with running(ros.context, camera.open):
+        camera.dropped = 2
+        spin_until(lambda: says("2"))
+        camera.is_there = False
+        spin_until(lambda: camera.closed == 1)
+        camera.is_there, camera.dropped = True, 1
+        spin_until(lambda: says("3"))
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ class CameraNode(Node):
         self._newest_ns = 0  # steady clock
         self._published = 0
         self._reopened = 0
+        self._dropped_before = 0  # by captures that are closed
         self._trouble = "no image has arrived yet"
         self._size = (0, 0)
         self._images = self.create_publisher(Image, "image_raw", qos.SENSOR)
@@ -123,6 +124,7 @@ class CameraNode(Node):
 
     def _close_capture(self) -> None:
         if self._capture is not None:
+            self._dropped_before += self._capture.dropped
             self._capture.close()
         self._capture = None
 
@@ -131,10 +133,12 @@ class CameraNode(Node):
         self._close_capture()
 
     def _report(self) -> Report:
-        hz = self._rate.hz(time.monotonic_ns())
+        hz, capture = self._rate.hz(time.monotonic_ns()), self._capture
+        dropped = self._dropped_before + (capture.dropped if capture is not None else 0)
         values = {
             "images_hz": round(hz, 1),
             "images_published": self._published,
+            "old_images_dropped": dropped,
             "camera_height_px": self._size[0],
             "camera_width_px": self._size[1],
             "times_reopened": self._reopened,

@@ -10,16 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ur5_rl_env.core.camera_config import CameraConfig
-from ur5_rl_ros.deadline import Pace
+from ur5_rl_ros.deadline import NANOSECONDS, Pace
 
 Image = NDArray[np.uint8]
 
 READ_TIMEOUT_S = 1  # of a camera that is there but silent
+LATE_PERIODS = 1.5  # between two reads: the driver then holds a frame from before
+WAITED_PERIODS = 0.25  # a frame that takes longer was not there already
+MAX_BUFFERS = 10  # of OpenCV; some drivers take more than the one that is asked for
 BY_ID = Path("/dev/v4l/by-id")
 
 
 class Capture(Protocol):
-    """A source of images."""
+    """A source of images.
+
+    Attributes:
+        dropped: Images that were too old when they were read.
+    """
+
+    dropped: int
 
     def read(self) -> tuple[Image, int]:
         """Return the next image, BGR, and when it arrived, steady clock [ns].
@@ -33,10 +42,16 @@ class Capture(Protocol):
 
 
 class Camera:
-    """A V4L2 device; `read` blocks until its next image."""
+    """A V4L2 device; `read` blocks until its next image.
+
+    What the driver has kept while nobody read is dropped: nothing tells its age.
+    """
 
     def __init__(self, config: CameraConfig) -> None:
+        self.dropped = 0
         self._device = config.device
+        self._period_ns = round(NANOSECONDS / config.capture_hz)
+        self._read_ns = 0  # when the last read ended
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(READ_TIMEOUT_S))
         where = int(config.device) if config.device.isdecimal() else config.device
         self._video = cv2.VideoCapture(where, cv2.CAP_V4L2)
@@ -65,12 +80,33 @@ class Camera:
         return settings
 
     def read(self) -> tuple[Image, int]:
-        is_grabbed = self._video.grab()
-        arrival_ns = time.monotonic_ns()
-        has_image, image = self._video.retrieve() if is_grabbed else (False, None)
+        pause_ns = time.monotonic_ns() - self._read_ns
+        if self._read_ns and pause_ns > LATE_PERIODS * self._period_ns:
+            self._drop_kept()
+        arrival_ns = self._grab()
+        has_image, image = self._video.retrieve()
         if not has_image:
-            raise ConnectionError(f"camera {self._device} gives no image")
+            raise self._silence()
+        self._read_ns = time.monotonic_ns()
         return image, arrival_ns
+
+    def _drop_kept(self) -> None:
+        """Drop frames up to the first that had to be waited for."""
+        for _ in range(MAX_BUFFERS):
+            began_ns = time.monotonic_ns()
+            waited_ns = self._grab() - began_ns
+            self.dropped += 1
+            if waited_ns > WAITED_PERIODS * self._period_ns:
+                return
+
+    def _grab(self) -> int:
+        """Take the next frame from the driver; return when it came [ns]."""
+        if not self._video.grab():
+            raise self._silence()
+        return time.monotonic_ns()
+
+    def _silence(self) -> ConnectionError:
+        return ConnectionError(f"camera {self._device} gives no image")
 
     def close(self) -> None:
         self._video.release()
@@ -78,6 +114,8 @@ class Camera:
 
 class VideoFile:
     """A video file at its own rate, over and over."""
+
+    dropped = 0
 
     def __init__(self, config: CameraConfig) -> None:
         self._path = config.device
