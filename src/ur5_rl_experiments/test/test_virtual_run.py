@@ -73,6 +73,32 @@ def test_free_updates_come_at_the_rate_that_their_costs_allow(architecture, per_
     assert rate == pytest.approx(per_s, rel=0.03)
 
 
+@pytest.mark.parametrize("architecture", [ASYNC_1, ASYNC_2])
+@pytest.mark.parametrize("learner", [FREE, SMALL], ids=["free", "capped"])
+def test_nothing_is_drawn_or_paid_for_by_what_has_not_happened_yet(architecture, learner):
+    """At each beginning the learner has the transitions that came before it."""
+    costs = THESIS_COSTS["baseline"]
+    learner = replace(learner, architecture=architecture)
+    some_run = VirtualRun(RunConfig(costs=costs, learner=learner, minutes=0.2))
+    learner_, begun = some_run._learner, []
+    schedule = learner_._schedule
+
+    def watched(at_s, is_update, batch):
+        begin_s = at_s - (costs.update_s if is_update else costs.sampling_s)
+        begun.append((begin_s, some_run.env_steps, learner_.updates))
+        schedule(at_s, is_update, batch)
+
+    learner_._schedule = watched
+    episodes = list(some_run.episodes())
+    steps_s = [e.begin_s + 0.04 * k for e in episodes for k in range(1, 101)]
+    assert len(begun) > 200
+    for begin_s, env_steps, updates in begun:
+        since_start = env_steps - learner.learning_starts
+        before, until = np.searchsorted(steps_s, [begin_s - 1e-9, begin_s + 1e-9])
+        assert before <= since_start <= until  # of two at one instant either is first
+        assert learner.updates_per_transition == 0.0 or updates <= since_start
+
+
 def test_sequential_takes_one_update_a_step_and_none_in_a_reset():
     some_run, episodes = run(SEQUENTIAL, learner=SMALL)
     assert some_run.config.period_s == pytest.approx(0.2)

@@ -198,9 +198,10 @@ class VirtualRun:
             action = self._choose(seen)
             step = self._world.step(action, delay_s)
             self._now_s += config.period_s
+            self._learn_beside()  # with what was there while the step went on
             seen = self._store(step, index, action)
+            self._learn_beside()  # what waited for this step begins
             returned, limited = returned + step.reward, limited + step.is_limited
-            self._learn_beside()
         return EpisodeRecord(
             begin_s=begin_s,
             return_sum=returned,
