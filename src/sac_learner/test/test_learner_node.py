@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 
 from sac_learner.core.checkpoint import newest_checkpoint
 from sac_learner.core.parameters import decode_policy
@@ -65,6 +66,15 @@ class Neighbours:
         self._environment = node_environment(domain) | {"ROS_PYTHON_CHECK_FIELDS": "1"}
         self._run_dir = run_dir
         self.process = None
+
+    def listen_to_diagnostics(self):
+        self.troubles = []
+        self.node.create_subscription(
+            DiagnosticArray,
+            "/diagnostics",
+            lambda array: self.troubles.append(array.status[0].message),
+            10,
+        )
 
     def listen_to_turns(self):
         self.turns = []
@@ -212,6 +222,32 @@ def test_there_is_no_policy_before_learning_starts(neighbours, counter_environme
     assert status.waiting_for == f"{STARTS - 19} first transitions"
     assert status.policy_version == 0
     assert neighbours.policies == []
+
+
+def test_fault_a_lost_step_is_counted_once_and_its_cause_told(
+    neighbours, counter_environment
+):
+    """A message that is refused leaves a gap: one loss, not two."""
+    messages = [message(step) for step in counter_environment().steps(20)]
+    messages[3].height = 7
+    neighbours.listen_to_diagnostics()
+    neighbours.start_and_meet()
+    neighbours.send(messages[:10])
+    neighbours.spin_until(
+        lambda: (
+            "at least 1 time steps lost; of those that came: 1 malformed"
+            in neighbours.troubles
+        ),
+        20.0,
+    )
+    neighbours.send(messages[12:])
+    neighbours.spin_until(
+        lambda: (
+            "at least 3 time steps lost; of those that came: 1 malformed"
+            in neighbours.troubles
+        ),
+        20.0,
+    )
 
 
 def test_sequential_takes_each_update_before_it_ends_the_turn(

@@ -17,6 +17,7 @@ from rclpy.node import Node
 
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.learner import Learner
+from sac_learner.core.lost_steps import LostSteps
 from sac_learner.core.run_lock import RunLock
 from sac_learner.core.sampler import Handled
 from sac_learner.nodes.acks import Acks
@@ -194,6 +195,16 @@ class LearnerNode(Node):
                 **at_most_every(1.0),
             )
 
+    def _lost_steps(self) -> LostSteps:
+        sampler = self._learner.sampler
+        counts = sampler.counts
+        return LostSteps(
+            gaps=counts.lost,
+            malformed=self._malformed,
+            unfit=counts.refused - counts.repeated,
+            overflowed=sampler.overflowed,
+        )
+
     def _report(self) -> Report:
         status, sampler = self._status, self._learner.sampler
         values = {
@@ -204,20 +215,20 @@ class LearnerNode(Node):
             "policy_version": status.policy_version,
             "transitions_lost": status.transitions_lost,
             "transitions_refused": status.transitions_refused,
+            "time_steps_malformed": self._malformed,
+            "time_steps_repeated": sampler.counts.repeated,
             "inbox_overflowed": sampler.overflowed,
             "last_refusal": sampler.last_refusal,
             "time_steps_incomplete": sampler.counts.incomplete,
             "transitions_on_disk": self._learner.durable.env_steps,
         }
-        counts = sampler.counts
-        refused = counts.refused - counts.repeated + self._malformed
-        lost = counts.lost + refused + sampler.overflowed
+        lost = self._lost_steps()
         if self._disk_problem:
             return ERROR, self._disk_problem, values
         if self._turns is not None and not self._turns.is_heard:
             return WARN, "no env_node waits for its turns (waits_for_learner)", values
-        if lost:
-            return WARN, f"{lost} time steps lost or refused", values
+        if lost.total:
+            return WARN, str(lost), values
         return (
             OK,
             f"waits for {status.waiting_for}" if status.waiting_for else "learns",
