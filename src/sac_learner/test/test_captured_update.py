@@ -58,7 +58,11 @@ def test_fault_without_a_gpu_it_says_why_and_goes_on():
 
 def test_a_graph_is_captured_once_per_kind_after_the_warm_up(monkeypatch):
     """With a stand-in for CUDA: what is captured is not run, what is replayed is."""
-    replayed = []
+    replayed, modes = [], set()
+
+    def capture(graph, capture_error_mode="global"):
+        modes.add(capture_error_mode)
+        return graph
 
     class Graph:
         def register_generator_state(self, generator):
@@ -74,7 +78,7 @@ def test_a_graph_is_captured_once_per_kind_after_the_warm_up(monkeypatch):
             pass
 
     monkeypatch.setattr(captured_update.torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(captured_update.torch.cuda, "graph", lambda graph: graph)
+    monkeypatch.setattr(captured_update.torch.cuda, "graph", capture)
     step = Recorder()
     update = CapturedUpdate(step, torch.Generator())
     for _ in range(WARM_UPS + 4):
@@ -82,6 +86,7 @@ def test_a_graph_is_captured_once_per_kind_after_the_warm_up(monkeypatch):
         update(batch(), FEW)
     assert len(step.seen) == 2 * (WARM_UPS + 1)  # the last of each kind was recorded
     assert len(replayed) == 2 * 4 and len(set(map(id, replayed))) == 2
+    assert modes == {"thread_local"}  # the sampler's thread copies meanwhile
     update(batch(size=8), ALL)  # other memory: the graphs are of no use any more
     assert len(replayed) == 2 * 4
 

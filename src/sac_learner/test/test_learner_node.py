@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.parameter import Parameter
 
 from sac_learner.core.checkpoint import newest_checkpoint
 from sac_learner.core.parameters import decode_policy
 from sac_learner.nodes.learner_convert import time_step
+from sac_learner.nodes.learner_node import LearnerNode
 from sac_learner.nodes.policy_loader import encoded_policy
 from ur5_rl_interfaces.msg import (
     LearnerStatus,
@@ -248,6 +251,24 @@ def test_fault_a_lost_step_is_counted_once_and_its_cause_told(
         ),
         20.0,
     )
+
+
+def test_fault_updates_without_a_cuda_graph_are_logged_once(ros, tmp_path, capfd):
+    values = SMALL | {"run_dir": str(tmp_path / "run"), "strides": [2, 2, 1, 1]}
+    node = LearnerNode(
+        context=ros.context,
+        parameter_overrides=[Parameter(name, value=v) for name, v in values.items()],
+    )
+    try:
+        node._watch_graph()
+        node._learner.sac._run = SimpleNamespace(refusal="no CUDA graph: no memory")
+        for _ in range(3):
+            node._watch_graph()
+    finally:
+        node.destroy_node()
+    errors = capfd.readouterr().err
+    assert errors.count("updates kernel by kernel: no CUDA graph: no memory") == 1
+    assert errors.count("updates kernel by kernel") == 1
 
 
 def test_sequential_takes_each_update_before_it_ends_the_turn(

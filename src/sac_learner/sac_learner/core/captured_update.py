@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 
 from sac_learner.core.batch import TensorBatch
+from sac_learner.core.bounded_file import in_one_line
 
 WARM_UPS = 3  # eager updates of each kind, in which libraries and Adam take their memory
 
@@ -71,10 +72,12 @@ class CapturedUpdate:
         try:
             graph = torch.cuda.CUDAGraph()
             graph.register_generator_state(self._generator)
-            with torch.cuda.graph(graph):  # records, runs nothing
+            # Records, runs nothing. Other threads may use the device meanwhile: the
+            # sampler copies frames there.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._step(inputs, moves)
         except RuntimeError as error:
-            self.refusal = f"no CUDA graph: {error}"
+            self.refusal = f"no CUDA graph: {in_one_line(error)}"
             return
         self._graphs[moves] = graph
 

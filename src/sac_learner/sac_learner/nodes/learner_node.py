@@ -53,6 +53,7 @@ class LearnerNode(Node):
         self._acks = Acks(self, session)
         self._malformed = 0
         self._disk_problem = ""
+        self._graph_refusal = ""
         self._turns = Turns(self) if config.is_sequential else None
         self._updates_published = -1
         self._policies = PolicyOutlet(self)
@@ -89,6 +90,7 @@ class LearnerNode(Node):
                 if status_due(now_s):
                     self._publish_status()
                     self._watch_disk()
+                    self._watch_graph()
                 if checkpoint_due(now_s) and not self._learner.begin_save():
                     self.get_logger().warning("skips a checkpoint: the last is not done")
             self._save()
@@ -129,6 +131,13 @@ class LearnerNode(Node):
         if self._disk_problem and not problem:
             self.get_logger().info("the disk takes what there is to write again")
         self._disk_problem = problem
+
+    def _watch_graph(self) -> None:
+        """Log once why updates on a GPU go on kernel by kernel."""
+        refusal = self._learner.sac.graph_refusal
+        if refusal and refusal != self._graph_refusal:
+            self.get_logger().warning(f"updates kernel by kernel: {refusal}")
+        self._graph_refusal = refusal
 
     def _update_or_wait(self) -> None:
         handled = self._learner.sampler.handled  # before the updates that it pays for
