@@ -108,6 +108,23 @@ def test_sequential_takes_one_update_a_step_and_none_in_a_reset():
     assert np.diff([e.begin_s for e in episodes]) == pytest.approx(7.0)
 
 
+def test_a_sequential_step_after_a_random_start_of_any_length_holds_its_work():
+    """33 steps an episode: 132 before the first update, where 100 were asked for."""
+    costs = THESIS_COSTS["high_resolution"]
+    learner = replace(
+        SMALL, architecture=SEQUENTIAL, action_period_s=costs.sequential_period_s()
+    )
+    some_run = VirtualRun(RunConfig(costs=costs, learner=learner, minutes=0.1))
+    delays_s, step = [], some_run._world.step
+    some_run._world.step = lambda action, delay_s: (
+        delays_s.append(delay_s) or step(action, delay_s)
+    )
+    first = next(some_run.episodes())
+    assert first.env_steps == 5 * 33
+    assert max(delays_s) <= some_run.config.period_s
+    assert first.updates == 33 - 1  # the last transition's comes with the next action
+
+
 def test_in_the_capped_baseline_each_transition_has_its_update():
     for architecture in (ASYNC_1, ASYNC_2):
         _, episodes = run(architecture, learner=SMALL, costs=THESIS_COSTS["baseline"])

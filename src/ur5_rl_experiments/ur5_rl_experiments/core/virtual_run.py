@@ -6,7 +6,7 @@ arm follows its last action, the dot moves and the camera takes its pictures.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -127,30 +127,11 @@ class VirtualRun:
     def __init__(self, config: RunConfig) -> None:
         self.env_steps = 0
         self.config = config
-        learner = config.learner
-        self._generator = np.random.default_rng(learner.seed)
-        self._buffer = ReplayBuffer(
-            learner.replay_capacity,
-            learner.network,
-            discount=learner.cycle_discount,
-            n_step=learner.n_step,
-            replay_device=learner.replay_device,
+        self._parts = _parts_of(config.learner)
+        self.sac = self._parts.sac
+        self._learner = VirtualLearner(
+            self._parts, config.costs, config.learner.architecture
         )
-        self.sac = Sac(learner)
-        limiter = UpdateLimiter(
-            learner.updates_per_transition,
-            learner.learning_starts,
-            learner.max_pending_updates,
-        )
-        parts = Parts(
-            sac=self.sac,
-            buffer=self._buffer,
-            limiter=limiter,
-            generator=self._generator,
-            batch_size=learner.batch_size,
-            learning_starts=max(learner.learning_starts, 1),
-        )
-        self._learner = VirtualLearner(parts, config.costs, learner.architecture)
         self._world = World(config.world())
         self._observer = Observer(MAX_JOINT_SPEED_RAD_S)
         self._is_random_start = True
@@ -165,6 +146,8 @@ class VirtualRun:
         while self.env_steps < config.learner.learning_starts:
             self._run_episode()
         self._now_s, self._is_random_start = 0.0, False  # the start does not count
+        # It ends with an episode: what it gathered beyond learning_starts owes nothing.
+        self._parts.limiter.start_after(self.env_steps)
         while self._now_s < 60.0 * config.minutes:
             if config.env_steps and self.env_steps >= config.env_steps:
                 return
@@ -176,7 +159,7 @@ class VirtualRun:
         """Return the policy's action, shape (5,), or its mean."""
         noise = np.zeros(NUM_ACTIONS, np.float32)
         if not deterministic:
-            noise = self._generator.standard_normal(NUM_ACTIONS, np.float32)
+            noise = self._parts.generator.standard_normal(NUM_ACTIONS, np.float32)
         action = self.sac.policy.act(
             torch.from_numpy(seen.frames),
             torch.from_numpy(seen.proprioception),
@@ -213,7 +196,7 @@ class VirtualRun:
 
     def _choose(self, seen: Seen) -> Action:
         if self._is_random_start:
-            drawn = self._generator.uniform(-1.0, 1.0, NUM_ACTIONS)
+            drawn = self._parts.generator.uniform(-1.0, 1.0, NUM_ACTIONS)
             return drawn.astype(np.float32)
         return self.act(seen, deterministic=False)
 
@@ -254,11 +237,28 @@ class VirtualRun:
             else np.empty(shape, np.uint8),
             proprioception=seen.proprioception,
         )
-        self._buffer.add(time_step)
+        self._parts.buffer.add(time_step)
         self.env_steps += not is_first
         return seen
 
 
-def with_seed(config: RunConfig, seed: int) -> RunConfig:
-    """Return the same run with other weights, noise, targets and mini-batches."""
-    return replace(config, learner=replace(config.learner, seed=seed))
+def _parts_of(learner: LearnerConfig) -> Parts:
+    """Return what learns, before it has seen anything."""
+    return Parts(
+        sac=Sac(learner),
+        buffer=ReplayBuffer(
+            learner.replay_capacity,
+            learner.network,
+            discount=learner.cycle_discount,
+            n_step=learner.n_step,
+            replay_device=learner.replay_device,
+        ),
+        limiter=UpdateLimiter(
+            learner.updates_per_transition,
+            learner.learning_starts,
+            learner.max_pending_updates,
+        ),
+        generator=np.random.default_rng(learner.seed),
+        batch_size=learner.batch_size,
+        learning_starts=max(learner.learning_starts, 1),
+    )
