@@ -23,6 +23,7 @@ from ur5_rl_ros.deadline import NANOSECONDS
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics, Report
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import Stop, run
+from ur5_rl_ros.throttle import at_most_every
 
 LINE_PERIOD_S = 1.0
 POLL_S = 0.05
@@ -115,7 +116,7 @@ class DryRunNode(Node):
     def _refuse(self, topic: str, why: str) -> None:
         self._dry_run.on_refusal(topic, why)
         self._last_refusal = words = f"{topic}: {why}"
-        self.get_logger().warning(f"refused: {words}", throttle_duration_sec=10.0)
+        self.get_logger().warning(f"refused: {words}", **at_most_every(10.0))
 
 
 def arm_of(msg: ArmStatus) -> Arm:

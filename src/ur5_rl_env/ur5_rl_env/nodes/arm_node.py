@@ -32,6 +32,7 @@ from ur5_rl_interfaces.msg import JointVelocityCommand, StopRequest
 from ur5_rl_ros import qos
 from ur5_rl_ros.params import load_config
 from ur5_rl_ros.process import LinkLostError, Stop, run
+from ur5_rl_ros.throttle import at_most_every
 
 WAKE_MARGIN_NS = 300_000  # after the sample is due
 POLL_S = 0.0004  # while it is late
@@ -82,15 +83,13 @@ class ArmNode(Node):
     def _on_command(self, msg: JointVelocityCommand) -> None:
         reason = self._arm.offer(convert.command(msg), time.monotonic_ns())
         if reason and reason != ENDS:
-            self.get_logger().warning(
-                f"command refused: {reason}", throttle_duration_sec=1.0
-            )
+            self.get_logger().warning(f"command refused: {reason}", **at_most_every(1.0))
 
     def _on_stop_request(self, msg: StopRequest) -> None:
         request = convert.stop_request(msg)
         if reason := self._arm.request_stop(request, time.monotonic_ns()):
             self.get_logger().warning(
-                f"stop_request refused: {reason}", throttle_duration_sec=1.0
+                f"stop_request refused: {reason}", **at_most_every(1.0)
             )
 
     # The loop.
@@ -205,7 +204,7 @@ class ArmNode(Node):
     def _on_waiting(self, reason: str) -> None:
         self._arm.cause = f"waits: {reason}"
         self._show(at_once=True)
-        self.get_logger().info(f"waiting: {reason}", throttle_duration_sec=1.0)
+        self.get_logger().info(f"waiting: {reason}", **at_most_every(1.0))
 
     def _show(self, *, at_once: bool = False) -> None:
         self._report.show(time.monotonic_ns(), self._decision, at_once=at_once)
