@@ -7,6 +7,7 @@ from random import Random
 
 from std_srvs.srv import Trigger
 
+from ur5_rl_bringup.core.lives import RAN_WELL_S
 from ur5_rl_experiments.core.fault_outcome import Outcome
 from ur5_rl_experiments.faults.case import Case, InGraph, Verdict, stopped
 from ur5_rl_experiments.faults.graph_under_test import (
@@ -27,6 +28,8 @@ AS_SHIPPED = GraphSpec()
 WATCHDOG_LIMIT_MS = 200.0
 LINK_STOP_LIMIT_MS = 250.0
 RECONNECT_LIMIT_S = 5.0
+OFF_S = 25.0
+BACK_LIMIT_S = 10.0  # a fresh arm_node is tried every 5 s
 DETECT_LIMIT_MS = 16.0
 RECOVER_LIMIT_S = 15.0
 BUDGET = 3
@@ -59,39 +62,57 @@ def link_is_cut(cut_s: float) -> InGraph:
 
     def run(graph: GraphUnderTest, rng: Random) -> Outcome:
         graph.await_restarts_left("arm_node")  # a fresh one takes up a lost link
-        graph.await_motion()
-        time.sleep(rng.uniform(0.0, 0.04))
-        verdict = Verdict()
         graph.note_restart("arm_node")
-        fault_ns = time.monotonic_ns()
-        graph.robot(f"stall {cut_s}")
-        motion = graph.await_rest(fault_ns)
-        time.sleep(max(0.0, cut_s - (time.monotonic_ns() - fault_ns) / 1e9))
-        back_ns = fault_ns + round(cut_s * 1e9)
-        connected = graph.wait(
-            "the arm to be connected again",
-            lambda: graph.ear.first_since(
-                ArmStatus,
-                back_ns,
-                lambda m: m.state not in DOWN and m.joint_states_hz > 50,
-            ),
-            30.0,
-        )
-        reconnect_s = (connected.steady_ns - back_ns) / 1e9
-        verdict.at_most("connected again after [s]", reconnect_s, RECONNECT_LIMIT_S)
-        verdict.true(not _moved_unarmed(graph, fault_ns), "a command moved it unarmed")
-        recover_s = graph.await_episode(back_ns)
-        return stopped(
-            motion,
-            fault_ns,
-            "robot: watchdog; arm_node: age of the sample",
-            verdict,
-            stop_limit_ms=LINK_STOP_LIMIT_MS,
-            recover_s=recover_s,
-            notes={"connected again after [s]": reconnect_s},
-        )
+        return _robot_is_away(graph, rng, f"stall {cut_s}", cut_s, RECONNECT_LIMIT_S)
 
     return run
+
+
+def robot_is_off(graph: GraphUnderTest, rng: Random) -> Outcome:
+    """Nobody answers on the robot's ports, for longer than a start waits for it."""
+    born_s = graph.process("arm_node").create_time()
+    time.sleep(max(0.0, RAN_WELL_S + 1.0 - (time.time() - born_s)))
+    graph.await_restarts_left("arm_node")
+    graph.note_restart("arm_node")
+    return _robot_is_away(graph, rng, f"drop_link {OFF_S}", OFF_S, BACK_LIMIT_S)
+
+
+def _robot_is_away(
+    graph: GraphUnderTest, rng: Random, command: str, away_s: float, limit_s: float
+) -> Outcome:
+    """Send the robot away for a while; see that it is found again and moves nothing."""
+    graph.await_motion()
+    time.sleep(rng.uniform(0.0, 0.04))
+    verdict = Verdict()
+    fault_ns = time.monotonic_ns()
+    graph.robot(command)
+    motion = graph.await_rest(fault_ns)
+    time.sleep(max(0.0, away_s - (time.monotonic_ns() - fault_ns) / 1e9))
+    back_ns = fault_ns + round(away_s * 1e9)
+    reconnect_s = _connected_after_s(graph, back_ns)
+    verdict.at_most("connected again after [s]", reconnect_s, limit_s)
+    verdict.true(not _moved_unarmed(graph, fault_ns), "a command moved it unarmed")
+    recover_s = graph.await_episode(back_ns)
+    return stopped(
+        motion,
+        fault_ns,
+        "robot: watchdog; arm_node: age of the sample",
+        verdict,
+        stop_limit_ms=LINK_STOP_LIMIT_MS,
+        recover_s=recover_s,
+        notes={"connected again after [s]": reconnect_s},
+    )
+
+
+def _connected_after_s(graph: GraphUnderTest, back_ns: int) -> float:
+    heard = graph.wait(
+        "the arm to be connected again",
+        lambda: graph.ear.first_since(
+            ArmStatus, back_ns, lambda m: m.state not in DOWN and m.joint_states_hz > 50
+        ),
+        30.0,
+    )
+    return float(heard.steady_ns - back_ns) / 1e9
 
 
 def _moved_unarmed(graph: GraphUnderTest, fault_ns: int) -> bool:
@@ -256,6 +277,14 @@ CASES = (
         injection="no packet passes for 30 s",
         limit="as F6a",
         run=link_is_cut(30.0),
+        spec=SPEC,
+    ),
+    Case(
+        fault="F6d",
+        title="robot off",
+        injection="its connections and ports closed for 25 s",
+        limit="rests <= 250 ms, connected <= 10 s after, no motion unarmed",
+        run=robot_is_off,
         spec=SPEC,
     ),
     Case(
