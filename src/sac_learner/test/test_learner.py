@@ -22,6 +22,7 @@ from sac_learner.core.learner import DivergedError, Learner
 from sac_learner.core.parameters import decode_policy
 from sac_learner.core.run_lock import RunLock
 from sac_learner.core.segment_file import segment_path, segment_paths
+from sac_learner.core.version_reserve import VersionReserve
 
 
 @pytest.fixture
@@ -161,6 +162,21 @@ def test_versions_never_repeat_however_often_it_is_killed(config, monkeypatch):
         learner = Learner(config)
         assert [p for p in learner.resume() if "versions.json" in p]
         assert learner.version >= 2 * 25  # from what the checkpoint knew
+
+
+def test_fault_versions_that_could_not_be_reserved_are_once_the_disk_takes_them(
+    tmp_path,
+):
+    run_dir = tmp_path / "run"
+    run_dir.write_text("in the directory's place")
+    versions = VersionReserve(run_dir)
+    assert [versions.next() for _ in range(3)] == [1, 2, 3]
+    assert versions.unused == 4  # what a checkpoint would begin at
+    run_dir.unlink()
+    assert versions.next() == 4
+    again = VersionReserve(run_dir)
+    assert again.resume(at_least=0) == []
+    assert again.next() > 4
 
 
 def test_fault_a_replay_that_ends_before_the_checkpoint_is_told(

@@ -207,7 +207,7 @@ class Learner:
         state = RunState(
             updates=self.sac.updates,
             env_steps=replay.env_steps,
-            next_version=self._versions.bound + 1,
+            next_version=self._versions.unused,
             limiter=self._limiter.state,
             generator=replay.generator,
             commit=self._commit,

@@ -20,7 +20,7 @@ class VersionReserve:
 
     Attributes:
         newest: Given last; 0 before the first.
-        bound: No version above it was given.
+        bound: On disk; above `newest` but while the disk takes nothing.
     """
 
     def __init__(self, run_dir: Path) -> None:
@@ -58,9 +58,17 @@ class VersionReserve:
         """Return a version that was never given."""
         self.newest += 1
         if self.newest > self.bound:
-            self.bound = self.newest + BLOCK
             # A full disk must not stop learning: checkpoints fail, and people are told.
             with contextlib.suppress(OSError):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                write_durably(self._path, json.dumps({"bound": self.bound}).encode())
+                self._reserve(self.newest + BLOCK)
         return self.newest
+
+    @property
+    def unused(self) -> int:
+        """A version above all that were given or reserved."""
+        return max(self.newest, self.bound) + 1
+
+    def _reserve(self, bound: int) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(self._path, json.dumps({"bound": bound}).encode())
+        self.bound = bound
