@@ -4,6 +4,7 @@ import errno
 import os
 import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -318,6 +319,25 @@ def test_fault_on_a_full_disk_nothing_counts_as_durable_and_nothing_is_lost(
     assert log.durable.sequence == 20
     assert sequences(read(tmp_path)) == list(range(1, 21))
     assert len(segment_paths(tmp_path)) == 2
+
+
+def test_fault_a_file_that_can_be_neither_written_nor_deleted_holds_up_no_other(
+    counter_environment, log, tmp_path, no_space, monkeypatch
+):
+    def not_permitted(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    fill(log, counter_environment().steps(5))
+    no_space.append(True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", not_permitted)
+        with pytest.raises(OSError, match="No space left"):
+            log.flush()
+    no_space.clear()
+    log.flush()
+    assert log.durable.sequence == 5
+    assert [path.name[-7] for path in segment_paths(tmp_path)] == ["1", "2"]
+    assert sequences(read(tmp_path, [])) == [1, 2, 3, 4, 5]
 
 
 def test_fault_while_the_disk_is_full_the_newest_steps_wait(

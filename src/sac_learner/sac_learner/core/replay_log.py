@@ -182,7 +182,8 @@ class ReplayLog:
         self._descriptor = -1
         if self._length == 0:
             with contextlib.suppress(OSError):
-                self._files.pop()[0].unlink()
+                self._files[-1][0].unlink()
+                self._files.pop()  # else its number is used, and the next one is free
 
     def _drop_old_files(self) -> None:
         """Delete files older than `capacity` transitions and the frames that they use."""
