@@ -9,7 +9,10 @@ import json
 import os
 import sys
 import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import torch
 
@@ -20,7 +23,7 @@ from ur5_rl_experiments.core.evaluation import (
     evaluation_episodes,
 )
 from ur5_rl_experiments.core.run_result import RunResult, config_from, to_json
-from ur5_rl_experiments.core.virtual_run import VirtualRun
+from ur5_rl_experiments.core.virtual_run import EpisodeRecord, VirtualRun
 from ur5_rl_experiments.final_policy import save_policy
 from ur5_sim.core.observer import Observer
 from ur5_sim.core.one_core import use_one_core
@@ -43,25 +46,14 @@ def main(words: list[str]) -> None:
     torch.set_num_threads(max(1, config.learner.threads))
     use_one_core()
     begin_s = time.monotonic()
-    run, episodes = VirtualRun(config), []
+    run = VirtualRun(config)
     gc.freeze()  # what is here stays; what comes is short-lived
     with open(folder / PROGRESS, "w") as progress:
-        for episode in run.episodes():
-            episodes.append(episode)
-            if os.getppid() != parent:
-                sys.exit(EXIT_ORPHANED)  # nobody waits for this any more
-            if len(episodes) % REPORT_EPISODES == 0:
-                recent = [e.return_sum for e in episodes[-REPORT_EPISODES:]]
-                print(
-                    f"{episode.begin_s / 60.0:.1f} min, {episode.env_steps} steps, "
-                    f"{episode.updates} updates, return {sum(recent) / len(recent):.1f}",
-                    file=progress,
-                    flush=True,
-                )
+        episodes = tuple(_followed(run.episodes(), parent, progress))
     result = RunResult(
         group=values["group"],
         config=config,
-        episodes=tuple(episodes),
+        episodes=episodes,
         evaluation=_evaluation(run, values.get("evaluation", EVALUATION_EPISODES)),
         wall_s=time.monotonic() - begin_s,
         commit=values["commit"],
@@ -70,6 +62,25 @@ def main(words: list[str]) -> None:
     partial = folder / f".{RESULT}"
     partial.write_text(to_json(result))
     os.replace(partial, folder / RESULT)
+
+
+def _followed(
+    episodes: Iterator[EpisodeRecord], parent: int, progress: TextIO
+) -> Iterator[EpisodeRecord]:
+    """Yield the episodes and write how they go; leave once `parent` has gone."""
+    recent: deque[float] = deque(maxlen=REPORT_EPISODES)
+    for count, episode in enumerate(episodes, start=1):
+        yield episode
+        if os.getppid() != parent:
+            sys.exit(EXIT_ORPHANED)  # nobody waits for this any more
+        recent.append(episode.return_sum)
+        if count % REPORT_EPISODES == 0:
+            print(
+                f"{episode.begin_s / 60.0:.1f} min, {episode.env_steps} steps, "
+                f"{episode.updates} updates, return {sum(recent) / len(recent):.1f}",
+                file=progress,
+                flush=True,
+            )
 
 
 def _evaluation(run: VirtualRun, count: int) -> tuple[EpisodeResult, ...]:
