@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sac_learner.core.networks import NetworkConfig, as_pixels
+from sac_learner.core.networks import NetworkConfig
 
 
 class Batch(NamedTuple):
@@ -60,11 +60,3 @@ def empty_batch(size: int, network: NetworkConfig) -> Batch:
 def on_device(batch: AnyBatch, device: torch.device) -> TensorBatch:
     """Return the batch on `device`, frames still bytes; it shares memory where it can."""
     return TensorBatch(*(torch.as_tensor(array, device=device) for array in batch))
-
-
-def to_tensors(batch: AnyBatch, device: torch.device) -> TensorBatch:
-    """Return the batch on `device`, its frames converted once for all encoder passes."""
-    tensors = on_device(batch, device)
-    return tensors._replace(
-        frames=as_pixels(tensors.frames), next_frames=as_pixels(tensors.next_frames)
-    )

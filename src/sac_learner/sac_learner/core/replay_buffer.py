@@ -156,15 +156,16 @@ class ReplayBuffer:
 
         A sum stops early where the episode or the record of it does.
         """
-        last, steps = arrival.copy(), np.ones(len(arrival), np.int64)
+        last = arrival.copy()
         reward = self._reward[arrival % self._ring].copy()
         for power in self._powers[1:-1]:
-            goes_on = (last == arrival + steps - 1) & (last + 1 < self._head)
+            goes_on = last + 1 < self._head
             goes_on &= self._is_arrival[(last + 1) % self._ring]
-            last, steps = last + goes_on, steps + goes_on
+            last += goes_on
             reward += np.where(goes_on, power * self._reward[last % self._ring], 0.0)
         is_terminal = self._is_terminal[last % self._ring]
-        return last, reward, np.where(is_terminal, 0.0, self._powers[steps])
+        discount = self._powers[last - arrival + 1]
+        return last, reward, np.where(is_terminal, 0.0, discount)
 
     def _crop_into(
         self, images: Images, slots: Numbers, rng: np.random.Generator
