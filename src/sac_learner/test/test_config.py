@@ -1,4 +1,5 @@
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,14 @@ def test_the_small_preset_fits_one_thread():
 def test_fault_a_bad_value_is_refused_by_name(field, value):
     with pytest.raises(ValueError, match=field):
         LearnerConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    "name", [f.name for f in fields(LearnerConfig) if f.type in (int, float)]
+)
+def test_fault_each_number_is_checked_by_name(name):
+    with pytest.raises(ValueError, match=name):
+        LearnerConfig(**{name: math.nan})
 
 
 def test_fault_a_free_running_sequential_learner_is_refused_by_name():

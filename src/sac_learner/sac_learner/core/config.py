@@ -10,6 +10,21 @@ from sac_learner.core.networks import NetworkConfig
 PRECISIONS = ("bf16", "fp32")
 DEVICES = ("cpu", "cuda")  # or "cuda:1" and so on
 
+ABOVE_ZERO = (
+    *("actor_learning_rate", "critic_learning_rate", "encoder_learning_rate"),
+    *("temperature_learning_rate", "initial_temperature"),
+    *("action_period_s", "publish_period_s", "checkpoint_period_s"),
+)
+ABOVE_ZERO_TO_ONE = ("discount", "critic_target_ratio", "encoder_target_ratio")
+AT_LEAST_ONE = (
+    *("batch_size", "n_step", "actor_update_period", "target_update_period"),
+    *("max_pending_updates", "inbox_capacity", "prepared_batches", "kept_checkpoints"),
+)
+AT_LEAST_ZERO = (
+    *("threads", "learning_starts", "seed", "discount_period_s"),
+    "updates_per_transition",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearnerConfig:
@@ -116,11 +131,25 @@ class LearnerConfig:
 
     def __post_init__(self) -> None:
         _ = self.network  # checks image, crop and network sizes
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision must be in {PRECISIONS}, got {self.precision!r}")
+        self._check_names()
         self._check_architecture()
+        for name in ABOVE_ZERO:
+            _check_range(name, getattr(self, name), low=0.0, exclusive=True)
+        for name in ABOVE_ZERO_TO_ONE:
+            _check_range(name, getattr(self, name), low=0.0, high=1.0, exclusive=True)
+        for name in AT_LEAST_ONE:
+            _check_range(name, getattr(self, name), low=1)
+        for name in AT_LEAST_ZERO:
+            _check_range(name, getattr(self, name), low=0)
+        for low in (self.learning_starts, self.n_step):
+            _check_range("replay_capacity", self.replay_capacity, low=low)
+        _check_range("target_entropy", self.target_entropy, low=-1000.0, high=1000.0)
+
+    def _check_names(self) -> None:
         if not self.run_dir:
             raise ValueError("run_dir must name a directory, got ''")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be in {PRECISIONS}, got {self.precision!r}")
         if self.device.split(":")[0] not in DEVICES:
             raise ValueError(f"device must be one of {DEVICES}, got '{self.device}'")
         if self.replay_device.split(":")[0] not in (HOST, *DEVICES):
@@ -128,28 +157,6 @@ class LearnerConfig:
                 f"replay_device must be one of {(HOST, *DEVICES)}, "
                 f"got '{self.replay_device}'"
             )
-        for name in (
-            "actor_learning_rate", "critic_learning_rate", "encoder_learning_rate",
-            "temperature_learning_rate", "initial_temperature", "action_period_s",
-            "publish_period_s", "checkpoint_period_s",
-        ):  # fmt: skip
-            _check_range(name, getattr(self, name), low=0.0, exclusive=True)
-        for name in ("discount", "critic_target_ratio", "encoder_target_ratio"):
-            _check_range(name, getattr(self, name), low=0.0, high=1.0, exclusive=True)
-        for name in (
-            "batch_size", "n_step", "actor_update_period", "target_update_period",
-            "max_pending_updates", "inbox_capacity", "prepared_batches",
-            "kept_checkpoints",
-        ):  # fmt: skip
-            _check_range(name, getattr(self, name), low=1)
-        for name in (
-            "threads", "learning_starts", "seed", "discount_period_s",
-            "updates_per_transition",
-        ):  # fmt: skip
-            _check_range(name, getattr(self, name), low=0)
-        _check_range("replay_capacity", self.replay_capacity, low=self.learning_starts)
-        _check_range("replay_capacity", self.replay_capacity, low=self.n_step)
-        _check_range("target_entropy", self.target_entropy, low=-1000.0, high=1000.0)
 
     def _check_architecture(self) -> None:
         if self.architecture not in ARCHITECTURES:
