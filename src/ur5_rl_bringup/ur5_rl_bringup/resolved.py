@@ -7,22 +7,64 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ur5_rl_bringup.graph import Process, node_names, parameter_files
+from ur5_rl_bringup.graph import Process, graph, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_ros.code_version import commit_at
 from ur5_rl_ros.param_files import parameters_by_key, values_for_node
 
+# What a person types in the place of a parameter that the command decides.
+OPTION_OF = {
+    "seed": "--seed",
+    "task": "--task",
+    "motion": "--task",
+    "policy": "--policy",
+    "screen": "--headless",
+    "run_dir": "--run-dir",
+    "resume": "--resume",
+    "report": "--report",
+    "max_episodes": "--episodes",
+    "max_minutes": "--minutes",
+    "architecture": "--architecture",
+    "waits_for_learner": "--architecture",
+    "action_period_s": "--action-period-ms",
+    "checkpoint": "eval --real-time",
+    "deterministic": "eval --real-time",
+    "mode": "eval --real-time",
+    "dry_run": "dry-run",
+}
+STRONGER_WHEN_TYPED = ("robot_ip", "address")  # by --robot-ip, whose help says so
+WORKED_OUT = ("max_command_age_s", "max_observation_age_s")  # of the action period
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
 
 
 def check_node_names(options: RunOptions, files: Sequence[Path]) -> None:
-    """Refuse parameter files that speak to nodes which do not exist.
+    """Refuse parameter files that speak to nobody, and the user's that contradict.
 
-    ROS would ignore them: a misspelt node name silently leaves the defaults in force.
+    ROS would ignore the first: a misspelt node name silently leaves the defaults in
+    force. What the second say would be overridden by the command itself.
 
     Raises:
-        ValueError: names the file, the key and the names that exist.
+        ValueError: names the file, the key and the names that exist; or the file, the
+            node, the parameter and the option to use instead.
     """
+    _check_keys(options, files)
+    for process in graph(options, Path()):
+        decided = decided_parameters(process, options)
+        for path in options.params:
+            for name, value in values_for_node(path, process.name).items():
+                if name not in STRONGER_WHEN_TYPED and value != decided.get(name, value):
+                    raise ValueError(
+                        f"parameter file {path}: {name} of {process.name} is {value!r}, "
+                        f"this run says {decided[name]!r}: {_advice(name)}"
+                    )
+
+
+def _advice(name: str) -> str:
+    option = OPTION_OF.get(name)
+    return f"use {option} instead" if option else "leave it out, the command decides it"
+
+
+def _check_keys(options: RunOptions, files: Sequence[Path]) -> None:
     names = node_names(options)
     for path in files:
         for key in parameters_by_key(path):
@@ -42,7 +84,20 @@ def parameters_of(process: Process, options: RunOptions) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for path in parameter_files(options):
         values |= values_for_node(path, process.name)
-    return values | dict(process.parameters)
+    return values | decided_parameters(process, options)
+
+
+def decided_parameters(process: Process, options: RunOptions) -> dict[str, Any]:
+    """Return the parameters that the command decides, stronger than every file.
+
+    An age that it only worked out from the action period is not among them where the
+    user's files give one.
+    """
+    given: set[str] = set()
+    for path in options.params:
+        given |= values_for_node(path, process.name).keys()
+    decided = process.parameters.items()
+    return {k: v for k, v in decided if k not in WORKED_OUT or k not in given}
 
 
 def write_run_description(options: RunOptions, processes: Sequence[Process]) -> None:
