@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sac_learner.core.architectures import ARCHITECTURES
+from ur5_rl_bringup.learnt_period import learnt_period_ms
+from ur5_rl_env.core.task import ACTION_PERIOD_S
 
 TASKS = ("reaching", "tracking", "static")
 POLICIES = ("sac", "servo", "random", "zero")
@@ -25,7 +27,8 @@ class RunOptions:
         policy: Who acts; only "sac" learns.
         preset: Image and network size: config/learner_<preset>.yaml.
         architecture: Who waits for whom while it learns; "" = as in the parameter files.
-        action_period_ms: Time between two actions [ms]; 0 = as in the parameter files.
+        action_period_ms: Time between two actions [ms]; 0 = as where `checkpoint` learnt,
+            or as in the parameter files.
         seed: Of targets, exploration, networks and sampling.
         params: Parameter files of the user, applied after all others, in order.
         episodes: End after this many; 0 = no limit.
@@ -77,18 +80,25 @@ class RunOptions:
         for name in ("seed", "episodes", "minutes"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
+        for path in self.params:
+            if not path.is_file():
+                raise ValueError(f"params: there is no file {path}")
+        self._check_hosts()
+        if self.checkpoint:
+            self._take_learnt_period()
         low_ms, high_ms = MIN_ACTION_PERIOD_MS, MAX_ACTION_PERIOD_MS
         if self.action_period_ms and not low_ms <= self.action_period_ms <= high_ms:
             raise ValueError(
                 f"action_period_ms must be 0 or in [{low_ms:g}, {high_ms:g}], "
                 f"got {self.action_period_ms}"
             )
-        for path in self.params:
-            if not path.is_file():
-                raise ValueError(f"params: there is no file {path}")
-        if self.checkpoint and not Path(self.checkpoint).is_dir():
+
+    def _take_learnt_period(self) -> None:
+        if not Path(self.checkpoint).is_dir():
             raise ValueError(f"checkpoint: there is no folder {self.checkpoint}")
-        self._check_hosts()
+        if not self.action_period_ms:
+            period_ms = learnt_period_ms(Path(self.checkpoint))
+            object.__setattr__(self, "action_period_ms", period_ms)  # still being made
 
     def _check_hosts(self) -> None:
         if self.peer and not self.learns:
@@ -104,6 +114,19 @@ class RunOptions:
     def learns(self) -> bool:
         """Whether a learner is part of the graph, on this machine or another."""
         return self.policy == "sac" and not self.checkpoint and not self.dry_run
+
+    @property
+    def about_period(self) -> str:
+        """What a person should know about the action period; "" if it is as always."""
+        learnt_ms = learnt_period_ms(Path(self.checkpoint)) if self.checkpoint else 0.0
+        now_ms = self.action_period_ms
+        if learnt_ms and learnt_ms != now_ms:
+            return (
+                f"the policy learnt at {learnt_ms:g} ms an action, it acts at {now_ms:g}"
+            )
+        if learnt_ms and learnt_ms != 1e3 * ACTION_PERIOD_S:
+            return f"an action takes {now_ms:g} ms, as where the policy learnt"
+        return ""
 
     @property
     def part(self) -> str:

@@ -101,7 +101,12 @@ def decided_parameters(process: Process, options: RunOptions) -> dict[str, Any]:
 
 
 def write_run_description(options: RunOptions, processes: Sequence[Process]) -> None:
-    """Write run.json: options, merged parameters of each node, commit, versions."""
+    """Write run.json: options, merged parameters of each node, commit, versions.
+
+    And say in a line at which action period a policy acts, where one could be surprised.
+    """
+    if options.about_period:
+        print(f"ur5rl: {options.about_period}", flush=True)
     merged = {process.name: parameters_of(process, options) for process in processes}
     description = {
         "options": {k: _plain(v) for k, v in asdict(options).items()},
