@@ -1,7 +1,7 @@
 """The task's fixed numbers: joints, start pose, limits. Frames and units as in REP-103.
 
-Source: Yuan 2021 (thesis) and the published implementation; `docs/architecture.md` says
-where the two differ and which one is taken.
+Source: Yuan 2021 (thesis) and the published implementation; `reward.py` says where their
+rewards differ and which one is taken.
 """
 
 import math
