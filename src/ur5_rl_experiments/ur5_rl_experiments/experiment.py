@@ -11,7 +11,7 @@ from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_bringup.core.report import write_json
 from ur5_rl_experiments.array_job import submit
 from ur5_rl_experiments.core import group_differences, reaching, table, thesis
-from ur5_rl_experiments.core.costs import Costs
+from ur5_rl_experiments.core.costs import THESIS_COSTS, Costs
 from ur5_rl_experiments.core.figures import by_group, draw_thesis_figures
 from ur5_rl_experiments.core.json_values import finite
 from ur5_rl_experiments.core.run_result import RunResult
@@ -115,7 +115,7 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
             architectures=options.architectures,
             seeds=options.seeds,
             minutes=options.minutes,
-            costs=_costs(options.costs) if options.costs else thesis.THESIS_COSTS,
+            costs=_costs(options.costs) if options.costs else THESIS_COSTS,
         )
     )
 

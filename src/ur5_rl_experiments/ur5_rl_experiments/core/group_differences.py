@@ -61,15 +61,15 @@ def text(found: Sequence[GroupDifference]) -> str:
 def _difference(
     a: str, of_a: Sequence[RunResult], b: str, of_b: Sequence[RunResult]
 ) -> GroupDifference:
-    overall = [[run.overall_return for run in runs] for runs in (of_a, of_b)]
-    after = [[run.evaluation_return for run in runs] for runs in (of_a, of_b)]
+    overall_a, overall_b = ([run.overall_return for run in runs] for runs in (of_a, of_b))
+    after_a, after_b = ([run.evaluation_return for run in runs] for runs in (of_a, of_b))
     return GroupDifference(
         group=a,
         less=b,
-        overall=float(np.mean(overall[0]) - np.mean(overall[1])),
-        overall_interval=difference_interval(*overall),
-        evaluation=float(np.mean(after[0]) - np.mean(after[1])),
-        evaluation_interval=difference_interval(*after),
+        overall=float(np.mean(overall_a) - np.mean(overall_b)),
+        overall_interval=difference_interval(overall_a, overall_b),
+        evaluation=float(np.mean(after_a) - np.mean(after_b)),
+        evaluation_interval=difference_interval(after_a, after_b),
         interval_method=method_for(len(of_a), len(of_b)),
     )
 
