@@ -80,7 +80,7 @@ def test_a_stochastic_policy_samples_around_the_mean():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_every_action_is_within_bounds(seed):
     action = acting(seed % 3).act(observation(seed))
     assert action.shape == (5,)
