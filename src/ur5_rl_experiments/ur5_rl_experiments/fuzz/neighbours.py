@@ -21,8 +21,10 @@ from ur5_rl_ros import qos
 REACTION_S = 30.0
 ADMITTED_S = 1.0  # for a policy to be examined
 ENABLE_PERIOD_S = 0.2
+SILENCE_S = 0.2  # of a commander before it is followed; longer than it has to be
 PERIOD_S = 0.04  # of commands and observations
 POLL_S = 0.02
+ARMED = (ours.ArmStatus.ARMED, ours.ArmStatus.MOVING, ours.ArmStatus.STALE)
 FEED = {  # what an environment lives on: topic, type, profile, period [s]
     "joint_states": (JointState, qos.SENSOR, 0.02),
     "arm_status": (ours.ArmStatus, qos.STATUS, 0.04),
@@ -111,6 +113,8 @@ class Neighbours(Node):
     def _arm_node_reacts(self, topic: str) -> bool:
         if topic == "stop_request":  # what was asked for is over half a second later
             self.publish(topic, self.seeds.make(topic))
+        self.wait_until(lambda: self.arm.state in ARMED)
+        time.sleep(SILENCE_S)
         self.seeds.new_run()
         accepted = self.arm.commands_accepted
         return self.wait_until(

@@ -9,10 +9,9 @@ from typing import Any
 from rclpy.serialization import deserialize_message
 
 from ur5_rl_experiments.fuzz.mutation import Mutator
-from ur5_rl_experiments.fuzz.neighbours import Neighbours
+from ur5_rl_experiments.fuzz.neighbours import ARMED, Neighbours
 from ur5_rl_experiments.fuzz.node_process import NodeProcess
 from ur5_rl_experiments.fuzz.targets import Target
-from ur5_rl_interfaces.msg import ArmStatus
 
 VALID_SHARE = 0.2
 BYTES_SHARE = 0.25  # of the mutated ones: mutated as they travel
@@ -22,7 +21,6 @@ MAX_TRIES = 50
 SETTLE_S = 0.5
 RENEWED_AFTER = 200  # messages of one sender's process
 MOTION_RAD_S = 0.01  # of an arm that was never told to move
-ARMED = (ArmStatus.ARMED, ArmStatus.MOVING, ArmStatus.STALE)
 
 
 @dataclass
