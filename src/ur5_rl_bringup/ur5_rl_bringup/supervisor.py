@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ur5_rl_bringup.child_log import ChildLog
-from ur5_rl_bringup.core.lives import MAX_RESTARTS, RESTART_WINDOW_S, Lives, Outlook
+from ur5_rl_bringup.core.lives import Lives, Outlook
 from ur5_rl_bringup.graph import OnExit, Process
 from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED, EXIT_OK
-
-__all__ = ["MAX_RESTARTS", "RESTART_WINDOW_S", "Child", "Supervisor"]
 
 STOP_S = 4.0  # for every process to say its last word; the promise is 5 s in all
 QUIET_PREFIXES = ("[INFO]", "[DEBUG]")

@@ -92,19 +92,24 @@ def _only_child():
     raise AssertionError("no worker was started")
 
 
+def report_of(folder):
+    """Return what the command reports on the runs that are finished in a folder."""
+    report = folder / "report.json"
+    words = ["experiment", "thesis", "--scale", "small", "--figures-only"]
+    words += ["--folder", str(folder), "--report", str(report)]
+    assert commands.main(ROOT, words) == 0
+    return json.loads(report.read_text())
+
+
 def test_figures_and_report_of_what_is_finished(tmp_path, capsys):
     for run in table(seeds=2, tasks=["reaching"]):
         (tmp_path / run.name).mkdir()
         (tmp_path / run.name / "result.json").write_text(to_json(result(run)))
-    report = tmp_path / "report.json"
-    words = ["experiment", "thesis", "--scale", "small", "--figures-only"]
-    words += ["--folder", str(tmp_path), "--report", str(report)]
-    assert commands.main(ROOT, words) == 0
+    document = report_of(tmp_path)
     said = capsys.readouterr().out
     assert "reaching/large_mini_batch/async_2" in said
     assert "reaching/high_resolution: async_2 - sequential" in said
     assert "commits of the program: 000000000" in said
-    document = json.loads(report.read_text())
     rows, differences = document["groups"], document["differences"]
     assert len(rows) == len(differences) == 9
     keys = {"group", "overall", "overall_interval", "evaluation_minimum", "commits"}
@@ -119,11 +124,7 @@ def test_one_seed_is_told_without_a_number_that_it_does_not_give(tmp_path):
     (run,) = table(seeds=1, tasks=["reaching"], settings=["baseline"])[:1]
     (tmp_path / run.name).mkdir()
     (tmp_path / run.name / "result.json").write_text(to_json(result(run)))
-    report = tmp_path / "report.json"
-    words = ["experiment", "thesis", "--scale", "small", "--figures-only"]
-    words += ["--folder", str(tmp_path), "--report", str(report)]
-    assert commands.main(ROOT, words) == 0
-    (row,) = json.loads(report.read_text())["groups"]
+    (row,) = report_of(tmp_path)["groups"]
     assert row["overall_interval"] == [None, None]
     assert row["overall_standard_error"] is None
 

@@ -81,8 +81,8 @@ class CommandInbox:
         ) or self._out_of_time(command, now_ns)
         if bad:
             return bad
-        unheard = self.commanders.hear(command.session, now_ns, is_asked=not closed)
-        return closed or unheard or self._out_of_sequence(command, now_ns)
+        unasked = self.commanders.hear(command.session, now_ns, is_asked=not closed)
+        return closed or unasked or self._out_of_sequence(command, now_ns)
 
     def _out_of_time(self, command: VelocityCommand, now_ns: int) -> str:
         age_s = command.age_s(now_ns)

@@ -69,7 +69,7 @@ class ArmNode(Node):
         self.create_subscription(
             StopRequest, "stop_request", self._on_stop_request, qos.COMMAND
         )
-        self._asked = ArmServices(
+        self._arm_services = ArmServices(
             self,
             self._arm,
             self._recovery,
@@ -160,7 +160,7 @@ class ArmNode(Node):
         was_sent, was_emergency = self._decision.is_sent, self._arm.is_emergency
         self._decision = decision = self._arm.tick(now_ns, sample)
         if self._arm.is_emergency and not was_emergency:
-            self._asked.note_emergency()
+            self._arm_services.note_emergency()
         self._recovery.note(sample, now_ns)
         if decision.is_sent:
             link.send(decision.velocity)

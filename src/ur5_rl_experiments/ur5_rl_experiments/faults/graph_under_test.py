@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import yaml
 
+from ur5_rl_bringup.core.lives import MAX_RESTARTS, RESTART_WINDOW_S
 from ur5_rl_bringup.graph import environment
-from ur5_rl_bringup.supervisor import MAX_RESTARTS, RESTART_WINDOW_S
 from ur5_rl_experiments.bench.graph_run import GraphRun, graph_run, learner_run
 from ur5_rl_experiments.core.motion_record import MotionRecord
 from ur5_rl_experiments.faults.ear import Ear, listening

@@ -43,17 +43,24 @@ def _commander_dies(graph: GraphUnderTest, rng: Random, node: str) -> Outcome:
     graph.await_restarts_left(node)
     graph.await_motion()
     time.sleep(rng.uniform(0.0, 0.04))
+    return _killed(
+        graph,
+        node,
+        "arm_node: age of the command",
+        brake_limit_ms=BRAKE_LIMIT_MS,
+        stop_limit_ms=STOP_LIMIT_MS,
+    )
+
+
+def _killed(
+    graph: GraphUnderTest, node: str, detector: str, **limits_ms: float
+) -> Outcome:
+    """Kill a node while the arm moves; `limits_ms` are those of `stopped`."""
     fault_ns = graph.kill(node)
     motion = graph.await_rest(fault_ns)
     recover_s = graph.await_episode(fault_ns)
     return stopped(
-        motion,
-        fault_ns,
-        "arm_node: age of the command",
-        Verdict(),
-        brake_limit_ms=BRAKE_LIMIT_MS,
-        stop_limit_ms=STOP_LIMIT_MS,
-        recover_s=recover_s,
+        motion, fault_ns, detector, Verdict(), **limits_ms, recover_s=recover_s
     )
 
 
@@ -78,17 +85,7 @@ def _dies_on_the_way_home(
         30.0,
     )
     graph.await_way_home(WAY_HOME_RAD_S)
-    fault_ns = graph.kill(node)
-    motion = graph.await_rest(fault_ns)
-    recover_s = graph.await_episode(fault_ns)
-    return stopped(
-        motion,
-        fault_ns,
-        detector,
-        Verdict(),
-        stop_limit_ms=HOME_STOP_LIMIT_MS,
-        recover_s=recover_s,
-    )
+    return _killed(graph, node, detector, stop_limit_ms=HOME_STOP_LIMIT_MS)
 
 
 def actor_freezes(graph: GraphUnderTest, rng: Random) -> Outcome:

@@ -70,7 +70,7 @@ def link_is_cut(cut_s: float) -> InGraph:
 
 def robot_is_off(graph: GraphUnderTest, rng: Random) -> Outcome:
     """Nobody answers on the robot's ports, for longer than a start waits for it."""
-    born_s = graph.process("arm_node").create_time()
+    born_s = graph.process("arm_node").create_time()  # in system time
     time.sleep(max(0.0, RAN_WELL_S + 1.0 - (time.time() - born_s)))
     graph.await_restarts_left("arm_node")
     graph.note_restart("arm_node")
