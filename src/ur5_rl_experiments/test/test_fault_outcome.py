@@ -40,6 +40,13 @@ def test_fault_an_arm_that_never_rests_is_no_pass():
     assert outcome.failures == ("rests after [ms]: never, limit 300",)
 
 
+def test_a_robot_that_has_ended_goes_on_as_it_was():
+    rests, moves = motion(rest_cycles=2), motion(rest_cycles=0)
+    assert rests.rest_ns() is None
+    assert rests.stays_as_it_ends().rest_ns() == rests.steady_ns[-2]
+    assert moves.stays_as_it_ends().rest_ns() is None
+
+
 def test_fault_a_zero_crossing_is_no_rest():
     record = motion()
     qd = record.qd.copy()

@@ -95,6 +95,18 @@ class MotionRecord:
             return 0.0
         return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
 
+    def stays_as_it_ends(self) -> "MotionRecord":
+        """Return the record of a robot that has ended, and goes on as it was last.
+
+        At rest it stays there; in motion it never comes to rest.
+        """
+        later_ns = self.steady_ns[-1:] + RESTS_FOR_NS
+        return MotionRecord(
+            np.concatenate([self.steady_ns, later_ns]),
+            np.concatenate([self.q, self.q[-1:]]),
+            np.concatenate([self.qd, self.qd[-1:]]),
+        )
+
     def until_rest(self) -> "MotionRecord":
         """Return the part up to the rest; all of it where there is none."""
         rest_ns = self.rest_ns()

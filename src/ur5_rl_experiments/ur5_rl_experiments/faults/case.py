@@ -12,6 +12,8 @@ from ur5_rl_experiments.core.fault_outcome import Outcome
 from ur5_rl_experiments.core.motion_record import MotionRecord
 from ur5_rl_experiments.faults.graph_under_test import GraphSpec, GraphUnderTest
 
+KILL_RUNS = 50  # of a case that kills who moves the arm
+
 InGraph = Callable[[GraphUnderTest, Random], Outcome]
 Alone = Callable[[Path, Random], Outcome]
 

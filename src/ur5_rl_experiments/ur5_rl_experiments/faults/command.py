@@ -77,7 +77,8 @@ def _inject(harness: Harness, cases: Sequence[Case], runs: int | None) -> int:
     for result in harness.run(cases, runs):
         item = result.entry()
         failed += item["passed"] != item["runs"]
-        disturbed = f", {result.disturbed} repeated" if result.disturbed else ""
+        repeated = len(result.disturbed)
+        disturbed = f", {repeated} repeated" if repeated else ""
         print(
             f"faults: {result.case.fault} {result.case.title}: "
             f"{item['passed']} of {item['runs']} passed{disturbed}",
@@ -94,7 +95,7 @@ def page(entries: Sequence[dict[str, Any]]) -> list[str]:
     ]
     total = sum(e["runs"] for e in entries)
     passed = sum(e["passed"] for e in entries)
-    disturbed = sum(e["disturbed"] for e in entries)
+    disturbed = sum(len(e["disturbed"]) for e in entries)
     return [
         "# Fault matrix",
         "",
@@ -106,7 +107,7 @@ def page(entries: Sequence[dict[str, Any]]) -> list[str]:
         "",
         f"{passed} of {total} injections passed. Besides them {disturbed} failed while a",
         "sleeping first-in-line process on the same core saw the machine itself stand",
-        "still for more than 15 ms, and were repeated.",
+        "still for more than 15 ms, and were repeated; they are listed below.",
         "",
         *matrix_rows(rows),
         "",
@@ -136,8 +137,8 @@ def _further(entries: Sequence[dict[str, Any]]) -> list[str]:
                 f"{name} {value:g}" for name, value in item["notes"].items()
             )
             lines.append(f"* {item['fault']}: {notes}")
-    failures = [(e["fault"], text) for e in entries for text in e["failures"]]
-    if failures:
-        lines += ["", "## What failed", ""]
-        lines += [f"* {fault}: {text}" for fault, text in failures]
+    for key, title in (("failures", "What failed"), ("disturbed", "What was repeated")):
+        texts = [f"* {e['fault']}: {text}" for e in entries for text in e[key]]
+        if texts:
+            lines += ["", f"## {title}", "", *texts]
     return [*lines, ""]

@@ -61,14 +61,14 @@ class Result:
     Attributes:
         rng: Draws when and how the next one is injected.
         outcomes: One per injection.
-        disturbed: Failed injections that were repeated because the machine itself stood
-            still within them.
+        disturbed: What was wrong with failed injections that were repeated because the
+            machine itself stood still within them, one text each.
     """
 
     case: Case
     rng: Random
     outcomes: list[Outcome] = field(default_factory=list)
-    disturbed: int = 0
+    disturbed: list[str] = field(default_factory=list)
 
     def entry(self) -> dict[str, Any]:
         """Return the entry of the report."""
@@ -143,9 +143,10 @@ class Harness:
             outcome = _once(case, where, result.rng)
             froze_ms = freezes.longest_ms(began_ns, time.monotonic_ns())
             is_spoilt = bool(outcome.failures) and froze_ms > 0.0
-            if is_spoilt and result.disturbed < MAX_DISTURBED * case.runs:
-                result.disturbed += 1
-                _show(case, outcome, f"the machine stood still for {froze_ms:.0f} ms")
+            if is_spoilt and len(result.disturbed) < MAX_DISTURBED * case.runs:
+                text = f"the machine stood still for {froze_ms:.0f} ms"
+                result.disturbed.append(f"{text}: {'; '.join(outcome.failures)}")
+                _show(case, outcome, text)
                 continue
             result.outcomes.append(outcome)
             _show(case, outcome, "")

@@ -7,8 +7,16 @@ from random import Random
 
 import psutil
 
+from sac_learner.core.checkpoint import newest_checkpoint, replay_dir
+from sac_learner.core.replay_log import ReplayLog
 from ur5_rl_experiments.core.fault_outcome import Outcome
-from ur5_rl_experiments.faults.case import Case, Verdict, named_after_ms, stopped
+from ur5_rl_experiments.faults.case import (
+    KILL_RUNS,
+    Case,
+    Verdict,
+    named_after_ms,
+    stopped,
+)
 from ur5_rl_experiments.faults.graph_under_test import (
     GraphSpec,
     GraphUnderTest,
@@ -26,6 +34,7 @@ PAUSE_S = 5.0
 HANG_S = 1.0
 LEARNS_S = 120.0  # until the first update at most
 LEAVE_LIMIT_S = 5.0
+MANY = 1_000_000  # transitions: no run here keeps as many
 LATER_MOTION_NS = 50_000_000  # a command that was queued would be followed by then
 
 
@@ -165,14 +174,13 @@ def run_is_stopped(root: Path, rng: Random) -> Outcome:
         children = psutil.Process(graph.run.child.pid).children(recursive=True)
         fault_ns = time.monotonic_ns()
         took_s = graph.stop(number)
-        motion = graph.motion_since(fault_ns)
+        motion = graph.motion_since(fault_ns).stays_as_it_ends()
         left = [c for c in children if c.is_running() and c.status() != "zombie"]
         verdict.at_most("gone after [s]", took_s, LEAVE_LIMIT_S)
         verdict.true(not left, f"processes left behind: {left}")
         code = graph.run.child.returncode
         verdict.true(code == 0, f"exit code {code}")
-        manifests = list((graph.run.run_dir / "checkpoints").glob("*/manifest.json"))
-        verdict.true(manifests, "no checkpoint was written")
+        verdict.failures += _damage(graph.run.run_dir)
         verdict.true(
             "Traceback" not in graph.run.log_path.read_text(), "a traceback was printed"
         )
@@ -186,6 +194,15 @@ def run_is_stopped(root: Path, rng: Random) -> Outcome:
     )
 
 
+def _damage(run_dir: Path) -> list[str]:
+    """Return what of a run that has ended does not load: its checkpoint, its replay."""
+    problems: list[str] = []
+    steps = sum(1 for _ in ReplayLog(replay_dir(run_dir), MANY).read(problems))
+    if not steps:
+        problems.append("no time step was kept")
+    return newest_checkpoint(run_dir)[1] + problems
+
+
 CASES = (
     Case(
         fault="F1",
@@ -193,7 +210,7 @@ CASES = (
         injection="SIGKILL, arm at 0.4 to 0.7 rad/s",
         limit="brakes <= 130 ms, rests <= 300 ms",
         run=actor_dies,
-        runs=20,
+        runs=KILL_RUNS,
         is_quick=True,
     ),
     Case(
@@ -202,6 +219,7 @@ CASES = (
         injection="SIGKILL, arm at 0.4 to 0.7 rad/s",
         limit="brakes <= 130 ms, rests <= 300 ms",
         run=env_dies,
+        runs=KILL_RUNS,
     ),
     Case(
         fault="F1h",
@@ -236,7 +254,7 @@ CASES = (
         fault="F5",
         title="the run is asked to stop",
         injection="SIGINT or SIGTERM while it learns and moves",
-        limit="all gone <= 5 s, exit code 0, a checkpoint that loads",
+        limit="all gone <= 5 s, exit code 0; checkpoint and replay load",
         run=run_is_stopped,
         spec=None,
     ),

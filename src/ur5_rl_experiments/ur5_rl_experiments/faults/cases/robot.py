@@ -9,7 +9,7 @@ from std_srvs.srv import Trigger
 
 from ur5_rl_bringup.core.lives import RAN_WELL_S
 from ur5_rl_experiments.core.fault_outcome import Outcome
-from ur5_rl_experiments.faults.case import Case, InGraph, Verdict, stopped
+from ur5_rl_experiments.faults.case import KILL_RUNS, Case, InGraph, Verdict, stopped
 from ur5_rl_experiments.faults.graph_under_test import (
     GraphSpec,
     GraphUnderTest,
@@ -253,6 +253,7 @@ CASES = (
         limit="rests <= 200 ms",
         run=arm_node_dies,
         spec=SPEC,
+        runs=KILL_RUNS,
         is_quick=True,
     ),
     Case(
