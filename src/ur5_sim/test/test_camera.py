@@ -202,6 +202,25 @@ def test_each_frame_is_a_new_array_and_the_screen_is_left_alone():
     np.testing.assert_array_equal(screen, before)
 
 
+@settings(max_examples=30)
+@given(q=poses, x_units=st.floats(7.0, 153.0), y_units=st.floats(7.0, 83.0))
+def test_to_be_told_where_the_dot_is_changes_no_pixel(q, x_units, y_units):
+    canvas = Canvas(np.zeros((360, 640, 4), np.uint8))
+    canvas.draw(x_units, y_units, 7.0)
+    camera = Camera(ideal())
+    found = camera.render(canvas.pixels, q)
+    np.testing.assert_array_equal(camera.render(canvas.pixels, q, canvas.marked), found)
+
+
+def test_fault_what_is_shown_beside_the_dot_is_seen_too():
+    screen = screen_with()
+    screen[250:320, 500:600, :3] = 0  # somebody's window
+    frame = Camera(ideal()).render(screen, START_POSE_RAD)
+    assert mask_pixels(frame) == pytest.approx(82, abs=3)
+    clean = Camera(ideal()).render(screen_with(), START_POSE_RAD)
+    assert (np.abs(frame.astype(int) - clean) > 200).all(axis=-1).sum() > 100
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_a_frame_has_the_size_and_type_of_an_image(width, height):
     frame = Camera(ideal(width, height)).render(screen_with(), START_POSE_RAD)

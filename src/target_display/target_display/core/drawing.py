@@ -70,6 +70,11 @@ class Canvas:
     def whole(self) -> Rectangle:
         return Rectangle(0, 0, self.width, self.height)
 
+    @property
+    def marked(self) -> Rectangle:
+        """Where the dot is: all around it the screen is one colour."""
+        return self._box
+
     def draw(
         self, x_units: float, y_units: float, radius_units: float
     ) -> Rectangle | None:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from target_display.core.drawing import Pixels
+from target_display.core.drawing import Pixels, Rectangle
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.painting import box_around, outline, paint_picture, paint_polygon
-from ur5_sim.core.scene import View, view_from
+from ur5_sim.core.scene import Array, View, view_from
 
 WALL_SIZE_M = (6.0, 4.0)
 WALL_PIXEL_M = 0.02
@@ -38,19 +38,23 @@ class Camera:
         self._screen_plane = np.empty((3, 3))
         self._view: View | None = None
 
-    def render(self, screen: Pixels, q: Sequence[float]) -> Pixels:
+    def render(
+        self, screen: Pixels, q: Sequence[float], marked: Rectangle | None = None
+    ) -> Pixels:
         """Return a frame, BGR, shape (height_px, width_px, 3).
 
         Args:
             screen: What the monitor shows, BGRX, shape (rows, columns, 4).
             q: Joint positions [rad], pan first, six of them.
+            marked: Outside of it the screen looks as its top left pixel does; None:
+                looked for, which takes as long as a quarter of the frame.
         """
         if screen.shape != self._screen_shape:
             self._screen_shape = screen.shape
             self._screen_plane = self._scene.screen(screen.shape[1], screen.shape[0])
         view = self._view = view_from(q, self._scene.camera_mount_m, self._lens)
         image = self._wall_seen_from(view)
-        self._paint_monitor(image, view, screen)
+        self._paint_monitor(image, view, screen, marked)
         return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
 
     def pixel_of(self, x_px: float, y_px: float) -> tuple[float, float]:
@@ -77,7 +81,9 @@ class Camera:
         grey = cv2.resize(small, (self._width, self._height))
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA)  # type: ignore[return-value]
 
-    def _paint_monitor(self, image: Pixels, view: View, screen: Pixels) -> None:
+    def _paint_monitor(
+        self, image: Pixels, view: View, screen: Pixels, marked: Rectangle | None
+    ) -> None:
         bezel = outline(view.project(self._bezel))
         if len(bezel) < 3:
             return
@@ -86,12 +92,40 @@ class Camera:
         is_behind = view.position[1] >= self._scene.screen_centre_m[1]
         if is_behind or len(lit_area) < 3:
             return
-        # The polygon gives the picture, whose own edge is hard, a soft one.
+        # The polygon, unlike a picture, has a soft edge, and costs next to nothing.
         paint_polygon(image, lit_area, tuple(map(int, screen[0, 0, :3])))
-        left, top, right, bottom = box_around(lit_area, self._width, self._height)
+        box = marked_part(screen) if marked is None else marked
+        plane = self._screen_plane.copy()
+        plane[:, 2] = plane @ (box.left, box.top, 1.0)
+        self._paint_part(image, view, screen[box.slices], plane)
+
+    def _paint_part(
+        self, image: Pixels, view: View, picture: Pixels, plane: Array
+    ) -> None:
+        """Paint a picture that lies in a plane, in what it covers of the image alone."""
+        height, width = picture.shape[:2]
+        corners = np.array(((0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)))
+        area = outline(view.project(corners @ plane.T))
+        if len(area) < 3 or not picture.size:
+            return
+        left, top, right, bottom = box_around(area, self._width, self._height)
         if left < right and top < bottom:
-            part = view.shifted(left, top).homography(self._screen_plane)
-            paint_picture(image[top:bottom, left:right], screen, part)
+            part = view.shifted(left, top).homography(plane)
+            paint_picture(image[top:bottom, left:right], picture, part)
+
+
+def marked_part(screen: Pixels) -> Rectangle:
+    """Return what of a screen, BGRX, differs from its top left pixel, and a margin."""
+    words = screen.view(np.uint32)[..., 0]
+    differs = (words != words[0, 0]).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(differs)
+    rows, columns = differs.shape
+    return Rectangle(
+        max(left - 1, 0),
+        max(top - 1, 0),
+        min(left + width + 1, columns),
+        min(top + height + 1, rows),
+    )
 
 
 def wall_picture() -> Pixels:

@@ -208,7 +208,8 @@ class World:
         target = self.target
         self._shown_units = target.x_units, target.y_units
         self._canvas.draw(*self._shown_units, self._config.motion.radius_units)
-        clean = self._camera.render(self._canvas.pixels, self._plant.q)
+        canvas = self._canvas
+        clean = self._camera.render(canvas.pixels, self._plant.q, canvas.marked)
         self._in_transit.append(self._sensor.expose(clean))
         return self._in_transit[0]
 
