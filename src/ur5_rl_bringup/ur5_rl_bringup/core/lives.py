@@ -7,7 +7,7 @@ RESTART_DELAY_S = 0.5
 MAX_RESTARTS = 5  # of one process in RESTART_WINDOW_S; more means that it cannot run
 RESTART_WINDOW_S = 60.0
 RAN_WELL_S = 20.0  # more than a start takes, the tries to connect included
-RETRY_DELAY_S = 5.0
+RETRY_DELAY_S = 1.0
 MAX_AWAY_S = 1800.0
 
 
@@ -15,7 +15,7 @@ class Outlook(Enum):
     """What follows the end of a process that should go on, in words."""
 
     RESTART = "starting it again"
-    RETRY = f"what it needs is gone: trying again every {RETRY_DELAY_S:g} s"
+    RETRY = "what it needs is gone: trying again"
     WRONG = "configuration error"
     TOO_OFTEN = f"ended {MAX_RESTARTS + 1} times in a minute; giving up"
     TOO_LONG = f"could not start for {MAX_AWAY_S / 60:g} minutes; giving up"

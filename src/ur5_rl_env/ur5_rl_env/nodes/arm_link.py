@@ -10,6 +10,7 @@
 """
 
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -28,6 +29,9 @@ RTDE_PORT = 30004
 FIELDS = [
     "timestamp", "actual_q", "actual_qd", "robot_mode", "safety_mode", "runtime_state",
 ]  # fmt: skip
+# RTDE, "request protocol version": size of the package, its type, then version or answer.
+ASKS_FOR_VERSION_2 = struct.pack(">HBH", 5, ord("V"), 2)
+ACCEPTS = struct.pack(">HBB", 4, ord("V"), 1)
 PROBE_TIMEOUT_S = 1.0
 RETRY_S = 0.25
 POWER_ON_TIMEOUT_S = 30.0
@@ -204,18 +208,29 @@ def _asked(ip: str, *requests: Callable[[DashboardClient], object]) -> str:
 
 
 def probe(ip: str) -> None:
-    """Check that something listens, because ur_rtde takes its time to find out.
+    """Check that a robot answers: where none does, ur_rtde waits for ever.
+
+    To be connected is not enough, a kernel does that for a robot that hangs.
 
     Raises:
         OSError: names the address and what is wrong with it.
     """
     try:
-        socket.create_connection((ip, RTDE_PORT), PROBE_TIMEOUT_S).close()
+        with (
+            socket.create_connection((ip, RTDE_PORT), PROBE_TIMEOUT_S) as link,
+            link.makefile("rb") as answers,
+        ):
+            link.sendall(ASKS_FOR_VERSION_2)
+            answer = answers.read(len(ACCEPTS))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConnectionError(
             f"robot at {ip}:{RTDE_PORT} does not answer ({reason})"
         ) from None
+    if answer != ACCEPTS:
+        raise ConnectionError(
+            f"robot at {ip}:{RTDE_PORT} does not speak RTDE version 2 (answers {answer!r})"
+        )
 
 
 def connected_link(config: ArmConfig, stop: Stop, waits_for) -> ArmLink | None:
