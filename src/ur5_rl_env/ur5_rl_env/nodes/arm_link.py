@@ -229,7 +229,7 @@ def probe(ip: str) -> None:
         ) from None
     if answer != ACCEPTS:
         raise ConnectionError(
-            f"robot at {ip}:{RTDE_PORT} does not speak RTDE version 2 (answers {answer!r})"
+            f"robot at {ip}:{RTDE_PORT} does not speak RTDE version 2 ({answer!r})"
         )
 
 
