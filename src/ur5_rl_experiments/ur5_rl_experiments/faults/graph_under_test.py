@@ -168,9 +168,21 @@ class GraphUnderTest:
         while not (value := condition()):
             self.run.check()
             if time.monotonic() > deadline:
-                raise FaultError(f"waited {timeout_s:g} s in vain for {what}")
+                raise FaultError(
+                    f"waited {timeout_s:g} s in vain for {what}; {self._situation()}"
+                )
             time.sleep(POLL_S)
         return value
+
+    def _situation(self) -> str:
+        """Return what env_node and arm_node said last, for people."""
+        env, arm = self.ear.newest(EnvStatus), self.ear.newest(ArmStatus)
+        told = []
+        if env is not None:
+            told.append(f"env_node: phase {env.phase}, '{env.waiting_for}'")
+        if arm is not None:
+            told.append(f"arm_node: state {arm.state}, '{arm.cause}'")
+        return ", ".join(told) or "nothing was heard"
 
     def is_running(self, min_step: int = 0) -> bool:
         """Whether an episode runs that is at least `min_step` steps old."""
