@@ -49,6 +49,13 @@ def test_fault_a_robot_that_is_away_longer_than_a_start_waits_does_not_end_the_r
     assert crash(lives, 500.0) is Outlook.RESTART  # it was back
 
 
+def test_fault_a_link_that_is_lost_soon_after_the_start_may_come_back_too():
+    lives = Lives()
+    first = lives.outlook(refused=False, lived_s=5.0, now_s=5.0, lost_link=True)
+    assert first is Outlook.RESTART
+    assert refusal(lives, 16.0) is Outlook.RETRY
+
+
 def test_fault_what_never_comes_back_ends_the_run_after_all():
     lives = after_a_good_life()
     assert refusal(lives, 101.0) is Outlook.RETRY

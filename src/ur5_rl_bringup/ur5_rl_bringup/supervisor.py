@@ -19,7 +19,12 @@ from pathlib import Path
 from ur5_rl_bringup.child_log import ChildLog
 from ur5_rl_bringup.core.lives import Lives, Outlook
 from ur5_rl_bringup.graph import OnExit, Process
-from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED, EXIT_OK
+from ur5_rl_ros.process import (
+    EXIT_CONFIGURATION,
+    EXIT_CRASHED,
+    EXIT_LINK_LOST,
+    EXIT_OK,
+)
 
 STOP_S = 4.0  # for every process to say its last word; the promise is 5 s in all
 QUIET_PREFIXES = ("[INFO]", "[DEBUG]")
@@ -113,7 +118,12 @@ class Supervisor:
             self._stop(EXIT_OK)
             return 0.0
         refused = code == EXIT_CONFIGURATION
-        outlook = child.lives.outlook(refused=refused, lived_s=lived_s, now_s=now_s)
+        outlook = child.lives.outlook(
+            refused=refused,
+            lived_s=lived_s,
+            now_s=now_s,
+            lost_link=code == EXIT_LINK_LOST,
+        )
         if outlook.goes_on:
             print(f"[{name}] {_how_it_ended(code)}; {outlook.value}", flush=True)
         elif outlook is Outlook.WRONG:  # it has said itself what is wrong

@@ -44,12 +44,17 @@ class Lives:
     _has_run_well: bool = False
     _away_since_s: float | None = None
 
-    def outlook(self, *, refused: bool, lived_s: float, now_s: float) -> Outlook:
-        """Return what follows an end at `now_s` [s] of a life of `lived_s` [s]."""
+    def outlook(
+        self, *, refused: bool, lived_s: float, now_s: float, lost_link: bool = False
+    ) -> Outlook:
+        """Return what follows an end at `now_s` [s] of a life of `lived_s` [s].
+
+        One that `lost_link` has had all that it needs, however short its life was.
+        """
         if refused:
             return self._after_refusal(now_s)
         self._away_since_s = None
-        self._has_run_well |= lived_s >= RAN_WELL_S
+        self._has_run_well |= lost_link or lived_s >= RAN_WELL_S
         recent = [t for t in self._restarts_s if now_s - t < RESTART_WINDOW_S]
         self._restarts_s = [*recent, now_s]
         too_often = len(self._restarts_s) > MAX_RESTARTS

@@ -7,7 +7,6 @@ from random import Random
 
 from std_srvs.srv import Trigger
 
-from ur5_rl_bringup.core.lives import RAN_WELL_S
 from ur5_rl_experiments.core.fault_outcome import Outcome
 from ur5_rl_experiments.faults.case import KILL_RUNS, Case, InGraph, Verdict, stopped
 from ur5_rl_experiments.faults.graph_under_test import (
@@ -56,30 +55,23 @@ def arm_node_dies(graph: GraphUnderTest, rng: Random) -> Outcome:
     )
 
 
-def link_is_cut(cut_s: float) -> InGraph:
-    """Return the case of a cable that is out for `cut_s` [s]."""
+def robot_is_away(command: str, away_s: float) -> InGraph:
+    """Return the case of a robot that `command` sends away for `away_s` [s].
+
+    It must be found again, and nothing may move before it is armed again.
+    """
 
     def run(graph: GraphUnderTest, rng: Random) -> Outcome:
         graph.await_restarts_left("arm_node")  # a fresh one takes up a lost link
         graph.note_restart("arm_node")
-        return _robot_is_away(graph, rng, f"stall {cut_s}", cut_s, RECONNECT_LIMIT_S)
+        return _send_away(graph, rng, f"{command} {away_s}", away_s)
 
     return run
 
 
-def robot_is_off(graph: GraphUnderTest, rng: Random) -> Outcome:
-    """Nobody answers on the robot's ports, for longer than a start waits for it."""
-    born_s = graph.process("arm_node").create_time()  # in system time
-    time.sleep(max(0.0, RAN_WELL_S + 1.0 - (time.time() - born_s)))
-    graph.await_restarts_left("arm_node")
-    graph.note_restart("arm_node")
-    return _robot_is_away(graph, rng, f"drop_link {OFF_S}", OFF_S, RECONNECT_LIMIT_S)
-
-
-def _robot_is_away(
-    graph: GraphUnderTest, rng: Random, command: str, away_s: float, limit_s: float
+def _send_away(
+    graph: GraphUnderTest, rng: Random, command: str, away_s: float
 ) -> Outcome:
-    """Send the robot away for a while; see that it is found again and moves nothing."""
     graph.await_motion()
     time.sleep(rng.uniform(0.0, 0.04))
     verdict = Verdict()
@@ -89,7 +81,7 @@ def _robot_is_away(
     time.sleep(max(0.0, away_s - (time.monotonic_ns() - fault_ns) / 1e9))
     back_ns = fault_ns + round(away_s * 1e9)
     reconnect_s = _connected_after_s(graph, back_ns)
-    verdict.at_most("connected again after [s]", reconnect_s, limit_s)
+    verdict.at_most("connected again after [s]", reconnect_s, RECONNECT_LIMIT_S)
     verdict.true(not _moved_unarmed(graph, fault_ns), "a command moved it unarmed")
     recover_s = graph.await_episode(back_ns)
     return stopped(
@@ -260,7 +252,7 @@ CASES = (
         title="robot link cut",
         injection="no packet passes for 0.1 s",
         limit="rests <= 250 ms, connected <= 5 s after, no motion unarmed",
-        run=link_is_cut(0.1),
+        run=robot_is_away("stall", 0.1),
         spec=SPEC,
     ),
     Case(
@@ -268,7 +260,7 @@ CASES = (
         title="robot link cut",
         injection="no packet passes for 1 s",
         limit="as F6a",
-        run=link_is_cut(1.0),
+        run=robot_is_away("stall", 1.0),
         spec=SPEC,
     ),
     Case(
@@ -276,7 +268,7 @@ CASES = (
         title="robot link cut",
         injection="no packet passes for 30 s",
         limit="as F6a",
-        run=link_is_cut(30.0),
+        run=robot_is_away("stall", 30.0),
         spec=SPEC,
     ),
     Case(
@@ -284,7 +276,7 @@ CASES = (
         title="robot off",
         injection="its connections and ports closed for 25 s",
         limit="rests <= 250 ms, connected <= 5 s after, no motion unarmed",
-        run=robot_is_off,
+        run=robot_is_away("drop_link", OFF_S),
         spec=SPEC,
     ),
     Case(
