@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -162,6 +163,8 @@ def test_fault_a_file_that_is_no_parameter_file_is_refused(tmp_path, text):
         ({"minutes": float("nan")}, "minutes"),
         ({"params": (Path("/nowhere.yaml"),)}, "params"),
         ({"checkpoint": "/nowhere"}, "checkpoint"),
+        ({"checkpoint": "/nowhere", "resume": True}, "resume"),
+        ({"world": "robot", "headless": True}, "headless"),
         ({"architecture": "async_3"}, "architecture"),
         ({"action_period_ms": 5.0}, "action_period_ms"),
         ({"action_period_ms": -80.0}, "action_period_ms"),
@@ -181,9 +184,34 @@ def test_fault_resuming_where_nothing_was_saved(tmp_path):
 
 def test_resume_without_a_folder_takes_the_newest_run_of_the_task(tmp_path):
     for name in ("1_reaching_sac_0", "2_reaching_sac_0", "3_tracking_sac_0"):
-        (tmp_path / "runs" / name / "checkpoints").mkdir(parents=True)
+        saved_run(tmp_path / "runs" / name, "sim")
     arguments = parser().parse_args(["sim", "--resume"])
     assert options_from(arguments, tmp_path).run_dir.name == "2_reaching_sac_0"
+
+
+def test_fault_a_real_arm_does_not_go_on_with_the_run_of_a_virtual_one(tmp_path):
+    saved_run(tmp_path / "runs" / "1_reaching_sac_0", "robot")
+    saved_run(tmp_path / "runs" / "2_reaching_sac_0", "sim")
+    (tmp_path / "runs" / "3_reaching_sac_0" / "checkpoints").mkdir(parents=True)
+    arguments = parser().parse_args(["robot", "--resume"])
+    assert options_from(arguments, tmp_path).run_dir.name == "1_reaching_sac_0"
+
+
+def saved_run(run_dir, world):
+    (run_dir / "checkpoints").mkdir(parents=True)
+    (run_dir / "run.json").write_text(json.dumps({"options": {"world": world}}))
+
+
+def test_a_learnt_policy_acts_on_the_real_arm_where_nothing_learns(monkeypatch, tmp_path):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    policy = tmp_path / "checkpoints" / "7"
+    policy.mkdir(parents=True)
+    words = ["robot", "--checkpoint", str(policy)]
+    chosen = options_from(parser().parse_args(words), ROOT)
+    assert not chosen.learns and not chosen.headless
+    nodes = {process.name: process for process in graph(chosen, tmp_path)}
+    assert "learner_node" not in nodes
+    assert nodes["actor_node"].parameters["checkpoint"] == str(policy)
 
 
 def test_node_names_cover_every_process():
@@ -303,12 +331,6 @@ def test_the_command_line_puts_the_learner_elsewhere(tmp_path, command):
     chosen = options_from(parser().parse_args(words), tmp_path)
     assert (chosen.world, chosen.policy) == (command, "sac")
     assert (chosen.learner_host, chosen.robot_host) == ("127.0.0.2", "")
-
-
-def test_both_machines_agree_on_the_preset_without_a_word(tmp_path):
-    near = options_from(parser().parse_args(["sim", "--learner", "127.0.0.2"]), tmp_path)
-    far = options_from(parser().parse_args(["learner", "--robot", "127.0.0.3"]), tmp_path)
-    assert near.preset == far.preset == "thesis"
 
 
 def test_the_command_line_starts_a_learner_alone(tmp_path):

@@ -41,7 +41,7 @@ def resolved(chosen):
 @pytest.mark.parametrize(
     ("node", "line", "option"),
     [
-        ("/**/actor_node", "deterministic: true", "use eval --real-time"),
+        ("/**/actor_node", "deterministic: true", "use --checkpoint"),
         ("/**/actor_node", "seed: 7", "use --seed"),
         ("/**/display_node", "motion: static", "use --task"),
         ("/**/display_node", "screen: fullscreen", "use --headless"),

@@ -22,6 +22,7 @@ from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, WORLDS, RunOptions
 from ur5_rl_bringup.resolved import (
     check_node_names,
     parameters_of,
+    world_of,
     write_run_description,
 )
 from ur5_rl_bringup.supervisor import Child, Supervisor
@@ -110,7 +111,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--task", choices=TASKS, default="reaching")
     add("--seed", type=int, default=0)
-    add("--preset", choices=("auto", *PRESETS), default="auto", help="network and images")
+    add("--preset", choices=PRESETS, default="cpu", help="network and images")
     period_help = "time between two actions, for every node; 0: as in the files"
     add("--action-period-ms", type=float, default=0.0, metavar="MS", help=period_help)
     add("--params", type=Path, action="append", default=[], metavar="FILE")
@@ -135,6 +136,8 @@ def _add_result_options(command: argparse.ArgumentParser, episodes: int) -> None
 def _add_policy_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--policy", choices=POLICIES, default="sac")
+    checkpoint_help = "act from run_dir/checkpoints/NUMBER, noise-free; nothing learns"
+    add("--checkpoint", default="", metavar="DIR", help=checkpoint_help)
     host_help = "machine that learns, by `ur5rl learner`; default: this one"
     add("--learner", dest="learner_host", default="", metavar="HOST", help=host_help)
 
@@ -165,10 +168,11 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
     run_dir = typed.run_dir or root / "runs" / (name + SUFFIXES.get(typed.command, ""))
     if typed.resume is not None:
         run_dir = (
-            Path(typed.resume) if typed.resume else _newest_run(root / "runs", typed.task)
+            Path(typed.resume) if typed.resume else _newest_run(root / "runs", typed)
         )
         if not (run_dir / "checkpoints").is_dir():
             raise ValueError(f"resume: {run_dir} holds no checkpoints")
+    needs_screen = typed.world == "robot" and not typed.robot_host
     has_screen = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return RunOptions(
         root=root,
@@ -176,14 +180,14 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         world=typed.world,
         task=typed.task,
         policy="sac" if typed.checkpoint else typed.policy,
-        preset=_preset(typed),
+        preset=typed.preset,
         architecture=typed.architecture,
         action_period_ms=typed.action_period_ms,
         seed=typed.seed,
         params=tuple(path.resolve() for path in typed.params),
         episodes=typed.episodes,
         minutes=typed.minutes,
-        headless=typed.headless or not has_screen,
+        headless=typed.headless or not (has_screen or needs_screen),
         resume=typed.resume is not None,
         checkpoint=_absolute(typed.checkpoint),
         report=_absolute(typed.report),
@@ -198,19 +202,16 @@ def _absolute(path: str) -> str:
     return str(Path(path).resolve()) if path else ""
 
 
-def _preset(typed: argparse.Namespace) -> str:
-    if typed.preset != "auto":
-        return str(typed.preset)
-    if typed.learner_host or typed.robot_host:
-        # Both machines must come to one answer, and the robot's need not have a GPU.
-        return "thesis"
-    return "thesis" if Path("/dev/nvidia0").exists() else "cpu"
-
-
-def _newest_run(runs: Path, task: str) -> Path:
-    found = [path.parent for path in runs.glob(f"*_{task}_sac_*/checkpoints")]
+def _newest_run(runs: Path, typed: argparse.Namespace) -> Path:
+    """Return the newest run that may go on: of the same task, in the same world."""
+    pattern = f"*_{typed.task}_sac_*/checkpoints"
+    found = [path.parent for path in runs.glob(pattern)]
+    found = [run for run in found if world_of(run) == typed.world]
     if not found:
-        raise ValueError(f"resume: {runs} holds no run of {task} with a checkpoint")
+        raise ValueError(
+            f"resume: {runs} holds no run of {typed.task} ({typed.world}) "
+            "with a checkpoint"
+        )
     return max(found, key=lambda path: path.stat().st_mtime)
 
 

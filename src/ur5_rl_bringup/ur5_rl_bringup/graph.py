@@ -75,9 +75,11 @@ def environment(root: Path, peer: str = "") -> dict[str, str]:
         peer: The other machine of a graph on two; "" = nothing leaves this one.
     """
     profile = "fastdds_network.xml" if peer else "fastdds.xml"
+    profile_path = str(root / "config" / profile)
     variables = {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(root / "config" / profile),
+        "FASTDDS_DEFAULT_PROFILES_FILE": profile_path,
+        "FASTRTPS_DEFAULT_PROFILES_FILE": profile_path,  # its name in ROS 2 Jazzy
         "OMP_NUM_THREADS": "1",  # the learner sets its own number
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",  # a queue.py in the user's folder is not ours

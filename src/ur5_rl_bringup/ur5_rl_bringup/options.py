@@ -84,6 +84,10 @@ class RunOptions:
             if not path.is_file():
                 raise ValueError(f"params: there is no file {path}")
         self._check_hosts()
+        if self.headless and self.world == "robot" and not self.robot_host:
+            raise ValueError("headless: a real camera needs a real monitor to look at")
+        if self.checkpoint and self.resume:
+            raise ValueError("resume: with a checkpoint to act from, nothing learns")
         if self.checkpoint:
             self._take_learnt_period()
         low_ms, high_ms = MIN_ACTION_PERIOD_MS, MAX_ACTION_PERIOD_MS

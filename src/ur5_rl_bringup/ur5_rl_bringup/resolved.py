@@ -27,13 +27,14 @@ OPTION_OF = {
     "architecture": "--architecture",
     "waits_for_learner": "--architecture",
     "action_period_s": "--action-period-ms",
-    "checkpoint": "eval --real-time",
-    "deterministic": "eval --real-time",
+    "checkpoint": "--checkpoint",
+    "deterministic": "--checkpoint",
     "mode": "eval --real-time",
     "dry_run": "dry-run",
 }
 STRONGER_WHEN_TYPED = ("robot_ip", "address")  # by --robot-ip, whose help says so
 WORKED_OUT = ("max_command_age_s", "max_observation_age_s")  # of the action period
+DESCRIPTION = "run.json"
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
 
 
@@ -114,8 +115,16 @@ def write_run_description(options: RunOptions, processes: Sequence[Process]) -> 
         "commit": commit_at(options.root),
         "versions": {name: _version(name) for name in WRITTEN_VERSIONS},
     }
-    path = options.run_dir / "run.json"
+    path = options.run_dir / DESCRIPTION
     path.write_text(json.dumps(description, indent=2, default=str) + "\n")
+
+
+def world_of(run_dir: Path) -> str:
+    """Return the world of a run; "" if its description is not there, or not whole."""
+    try:
+        return str(json.loads((run_dir / DESCRIPTION).read_text())["options"]["world"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def _plain(value: Any) -> Any:

@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     add("--period-s", type=float, default=5.0, help="between two samples")
     add("--line-min", type=float, default=5.0, help="minutes between two lines")
     add("--task", choices=TASKS, default="reaching")
-    add("--preset", choices=("auto", *PRESETS), default="auto")
+    add("--preset", choices=PRESETS, default="cpu")
     add("--architecture", choices=ARCHITECTURES, help="as of ur5rl sim")
     add("--seed", type=int, default=0)
     add("--params", type=Path, action="append", default=[], metavar="FILE")
