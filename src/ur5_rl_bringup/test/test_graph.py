@@ -283,6 +283,16 @@ def test_two_machines_run_together_what_one_runs_alone(world):
     assert near | far == everything
 
 
+def test_jazzy_reads_the_dds_profile_by_another_name(monkeypatch):
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    jazzy = environment(ROOT)
+    monkeypatch.setenv("ROS_DISTRO", "kilted")
+    later = environment(ROOT)
+    path = later.pop("FASTDDS_DEFAULT_PROFILES_FILE")
+    assert jazzy.pop("FASTRTPS_DEFAULT_PROFILES_FILE") == path
+    assert jazzy == later
+
+
 def test_the_silence_of_a_learner_elsewhere_is_told_and_stops_nothing():
     watch = processes(**LEARNER_ELSEWHERE)["watch_node"].parameters
     assert "learner_node" in watch["nodes"]

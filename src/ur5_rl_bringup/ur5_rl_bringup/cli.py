@@ -53,6 +53,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     root, *words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["test"]:  # pytest knows its own options
         sys.exit(run_tests(Path(root), words[1:]))
+    if words[:1] == ["call"]:
+        # By name: rclpy takes half a second to import, which the others do without.
+        call = importlib.import_module("ur5_rl_bringup.call")
+        sys.exit(call.main(Path(root), words[1:]))
     if words[:1] and words[0] in EXPERIMENT_COMMANDS and REAL_TIME not in words:
         # By name: that package stands above this one.
         commands = importlib.import_module("ur5_rl_experiments.commands")
@@ -80,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     learner = commands.add_parser("learner", help=learner_help)
     graph_help = "through the whole graph; without it: in this process, many at once"
     evaluate.add_argument(REAL_TIME, action="store_true", help=graph_help)
+    commands.add_parser("call", help="ask a run to stop or recover its arm")
     commands.add_parser("test", help="run the tests (further words go to pytest)")
     commands.add_parser("bench", help="measure what things cost")
     commands.add_parser("experiment", help="compare architectures in virtual time")

@@ -4,6 +4,7 @@ Two thin readers start it: `supervisor.py` (the `ur5rl` command) and `launch_act
 (`ros2 launch`). Neither knows a node by name.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -75,11 +76,11 @@ def environment(root: Path, peer: str = "") -> dict[str, str]:
         peer: The other machine of a graph on two; "" = nothing leaves this one.
     """
     profile = "fastdds_network.xml" if peer else "fastdds.xml"
-    profile_path = str(root / "config" / profile)
+    is_jazzy = os.environ.get("ROS_DISTRO") == "jazzy"  # its DDS has the older name
+    dds = "FASTRTPS" if is_jazzy else "FASTDDS"
     variables = {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_DEFAULT_PROFILES_FILE": profile_path,
-        "FASTRTPS_DEFAULT_PROFILES_FILE": profile_path,  # its name in ROS 2 Jazzy
+        f"{dds}_DEFAULT_PROFILES_FILE": str(root / "config" / profile),
         "OMP_NUM_THREADS": "1",  # the learner sets its own number
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",  # a queue.py in the user's folder is not ours
