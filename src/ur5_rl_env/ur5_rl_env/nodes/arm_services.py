@@ -18,8 +18,8 @@ from ur5_rl_env.nodes.stop_file import StopFile
 
 CHANGE_TIMEOUT_S = 1.0  # for the loop to take up what was asked for, braking included
 ENDS = "arm_node ends"
-EMERGENCY = "an emergency stop came: call recover_arm, then enable_arm, to move again"
-STOPPED = "stopped by stop_arm: call recover_arm, then enable_arm, to move again"
+EMERGENCY = "an emergency stop came: clear the cell, then call recover_arm"
+STOPPED = "stopped by stop_arm: clear the cell, then call recover_arm"
 
 Answer = tuple[bool, str]
 
