@@ -79,13 +79,23 @@ def test_an_answer_is_the_action_of_the_next_time_step():
     assert running.record.missed_actions == 0
 
 
-def test_fault_a_late_answer_means_that_the_old_action_was_held():
+def test_fault_a_missing_answer_means_that_the_old_action_was_held_and_then_none():
     running = episode()
     advance(running)
-    advance(running, answer=answer(7, 0, 0.25))
-    step = advance(running, answer=answer(7, 0, 0.9))  # answers step 0 again, not step 1
-    np.testing.assert_allclose(step.action, 0.25)
-    assert running.record.missed_actions == 1
+    answered = answer(7, 0, 0.25)
+    steps = [advance(running, answer=answered) for _ in range(3)]
+    actions = [float(step.action[0]) for step in steps]
+    assert actions == [0.25, 0.25, 0.0]  # by then it was too old: the arm braked
+    assert running.record.missed_actions == 2
+
+
+def test_fault_an_answer_that_is_always_late_is_the_action_of_the_time_it_was_in_force():
+    running = episode()
+    advance(running)
+    advance(running)  # the answer to step 0 is on its way
+    step = advance(running, answer=answer(7, 0, 0.9))
+    np.testing.assert_allclose(step.action, 0.9)
+    assert running.record.missed_actions == 2
 
 
 @pytest.mark.parametrize("wrong", [answer(6, 0), answer(7, 1), None])
@@ -213,13 +223,15 @@ def test_fault_a_short_action_is_refused():
 
 @given(late=st.lists(st.booleans(), min_size=1, max_size=STEPS))
 def test_recorded_actions_are_those_that_were_executed(late):
-    """A counter policy: the action of step k is k / 100, unless it came too late."""
+    """A counter policy: the action of step k is k / 100, unless it never came."""
     running = episode()
     advance(running)
-    executed = 0.0
+    newest = None
     for k, is_late in enumerate(late):
-        executed = executed if is_late else k / 100
-        step = advance(running, answer=None if is_late else answer(7, k, k / 100))
+        newest = newest if is_late else answer(7, k, k / 100)
+        step = advance(running, answer=newest)
+        is_in_force = newest is not None and newest.step >= k - 1  # else the arm brakes
+        executed = newest.step / 100 if is_in_force else 0.0
         np.testing.assert_allclose(step.action, executed, rtol=1e-6)
         assert step.step == k + 1
     assert running.record.missed_actions == sum(late)

@@ -13,6 +13,7 @@ from ur5_rl_env.core.sensors import Frame, Snapshot
 from ur5_rl_env.core.task import NUM_ACTIONS
 
 TIME_LIMIT = "time_limit"
+STILL = np.zeros(NUM_ACTIONS, np.float32)
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,10 @@ class EpisodeRecord:
 class Episode:
     """Turns ticks into time steps. Owned by the loop thread.
 
-    An observation that was not answered in time means that the arm went on with the
-    command before: the time step then holds that action, the one that was executed. One
-    that was held back means that the arm braked: that time step's action is zero.
+    Each time step holds the action that was executed. An observation that was not
+    answered in time means that the arm went on with the command before, which may have
+    come late itself; twice in a row, that even this one was too old, and the arm braked:
+    zero. One that was held back means that the arm braked, too.
     """
 
     def __init__(self, config: EnvConfig, reward: Reward, number: int) -> None:
@@ -95,7 +97,7 @@ class Episode:
         self._config = config
         self._reward = reward
         self._step = -1
-        self._executed = np.zeros(NUM_ACTIONS, np.float32)
+        self._executed = STILL.copy()
         self._missed_in_a_row = 0
         self._is_held = False
         self._apart_in_a_row = 0
@@ -180,15 +182,14 @@ class Episode:
     def _take(self, answer: Answer | None) -> None:
         if self._is_held:
             self._is_held = False
-            self._executed = np.zeros(NUM_ACTIONS, np.float32)
+            self._executed = STILL.copy()
             return
-        is_answer = answer is not None and (answer.episode, answer.step) == (
-            self.number,
-            self._step,
-        )
-        if answer is None or not is_answer:
+        step = answer.step if answer and answer.episode == self.number else None
+        if answer is None or step != self._step:
             self.record.missed_actions += 1
             self._missed_in_a_row += 1
+            is_in_force = answer is not None and step == self._step - 1
+            self._executed = answer.action if is_in_force else STILL.copy()
             return
         self._missed_in_a_row = 0
         self._executed = answer.action
