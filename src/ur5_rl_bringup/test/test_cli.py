@@ -47,6 +47,14 @@ def test_fault_a_second_run_in_the_same_domain_is_one_line_and_exit_code_2(
     assert not (tmp_path / "run").exists()
 
 
+def test_fault_a_run_folder_that_cannot_be_is_one_line(run, tmp_path, capsys):
+    (tmp_path / "run").write_text("a file")
+    assert run("sim", "--policy", "servo") == 2
+    error = capsys.readouterr().err
+    assert error == f"ur5rl: error: run folder {tmp_path / 'run'}: File exists\n"
+    assert not run.started
+
+
 def test_fault_a_run_holds_its_domain_until_its_end(run):
     def meanwhile():
         with pytest.raises(ValueError, match="is in use by another run"):

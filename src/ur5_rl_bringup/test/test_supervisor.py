@@ -85,7 +85,7 @@ def test_the_run_ends_with_its_face(tmp_path):
     assert not is_alive(pid)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_every_child_and_exits_with_0(tmp_path, number):
     runner = start(tmp_path, child("arm", GOOD), child("face", GOOD, FACE))
     pids = [pid_of(tmp_path / f"{name}.log") for name in ("arm", "face")]
@@ -185,6 +185,26 @@ def test_fault_a_deaf_child_is_killed_in_time(tmp_path):
     assert time.monotonic() - started < 5.5
     assert "[learner] did not stop in" in output
     assert not is_alive(pid)
+
+
+def test_fault_a_face_that_had_to_be_killed_fails_the_run(tmp_path):
+    deaf = GOOD.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN")
+    runner = start(tmp_path, child("face", deaf, FACE))
+    pid_of(tmp_path / "face.log")
+    runner.send_signal(signal.SIGINT)
+    assert finish(runner)[0] == 1
+
+
+def test_fault_a_terminal_that_is_closed_stops_the_run_in_order(tmp_path):
+    last_word = "print('x' * 100_000), sys.exit(0)"  # more than a pipe holds
+    child_code = GOOD.replace("lambda *_: sys.exit(0)", f"lambda *_: ({last_word})")
+    runner = start(tmp_path, child("arm", child_code), child("face", GOOD, FACE))
+    pids = [pid_of(tmp_path / f"{name}.log") for name in ("arm", "face")]
+    runner.stdout.close()
+    runner.send_signal(signal.SIGHUP)
+    assert runner.wait(timeout=10.0) == 0
+    assert "xxx" in (tmp_path / "arm.log").read_text()
+    assert not any(is_alive(pid) for pid in pids)
 
 
 def test_fault_children_do_not_outlive_a_killed_supervisor(tmp_path):

@@ -4,10 +4,8 @@ import argparse
 import asyncio
 import importlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +23,7 @@ from ur5_rl_bringup.resolved import (
     world_of,
     write_run_description,
 )
+from ur5_rl_bringup.shared_folder import shared_folder
 from ur5_rl_bringup.supervisor import Child, Supervisor
 from ur5_rl_ros.domain import claim_for_run
 
@@ -224,7 +223,8 @@ def run_graph(options: RunOptions, *, verbose: bool) -> int:
     """Start the graph, wait for its end; return the exit code.
 
     Raises:
-        ValueError: a parameter file is wrong, or another run has the ROS domain.
+        ValueError: a parameter file is wrong, another run has the ROS domain, or the
+            run's folder cannot be written.
     """
     check_node_names(options, parameter_files(options))
     with claim_for_run(options.part):
@@ -232,19 +232,17 @@ def run_graph(options: RunOptions, *, verbose: bool) -> int:
 
 
 def _run_claimed(options: RunOptions, *, verbose: bool) -> int:
-    options.run_dir.mkdir(parents=True, exist_ok=True)
-    base = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    shared_dir = Path(tempfile.mkdtemp(prefix="ur5rl-", dir=base))
+    processes = graph(options, shared_folder())
     try:
-        processes = graph(options, shared_dir)
+        options.run_dir.mkdir(parents=True, exist_ok=True)
         write_run_description(options, processes)
-        if options.dry_run:
-            print("\n".join(checklist(options.root)))
-        print(_greeting(options), flush=True)
         children = [started_as(process, options) for process in processes]
-        return asyncio.run(Supervisor(children, verbose=verbose).run())
-    finally:
-        shutil.rmtree(shared_dir, ignore_errors=True)
+    except OSError as error:
+        raise ValueError(f"run folder {options.run_dir}: {error.strerror}") from None
+    if options.dry_run:
+        print("\n".join(checklist(options.root)))
+    print(_greeting(options), flush=True)
+    return asyncio.run(Supervisor(children, verbose=verbose).run())
 
 
 def _greeting(options: RunOptions) -> str:

@@ -1,6 +1,5 @@
 """The launch files' one body: `graph.py` as launch_ros actions."""
 
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,38 +21,18 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from ur5_rl_bringup.core.lives import RESTART_DELAY_S, Lives
+from ur5_rl_bringup.ends import outlook_after
 from ur5_rl_bringup.graph import OnExit, Process, environment, graph, parameter_files
+from ur5_rl_bringup.launch_arguments import ARGUMENTS, options_of
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import (
     check_node_names,
     parameters_of,
     write_run_description,
 )
+from ur5_rl_bringup.shared_folder import shared_folder
 from ur5_rl_ros.domain import claim_for_run
-from ur5_rl_ros.process import EXIT_CONFIGURATION
 
-ARGUMENTS = {  # name: (default, description)
-    "task": ("reaching", "reaching, tracking or static"),
-    "policy": ("sac", "sac, servo, random or zero; only sac learns"),
-    "preset": ("cpu", "cpu (64x36) or thesis (160x90)"),
-    "architecture": ("", "sequential, async_1 or async_2; default as in the files"),
-    "action_period_ms": ("0", "time between two actions; 0: as in the files"),
-    "seed": ("0", "of targets, exploration, networks and sampling"),
-    "params": ("", "parameter file that is stronger than those in config/"),
-    "episodes": ("0", "end after this many; 0: no limit"),
-    "minutes": ("0", "end after this many; 0: no limit"),
-    "headless": ("false", "draw the target off screen"),
-    "resume": ("false", "go on from the newest checkpoint in run_dir"),
-    "checkpoint": ("", "act from this checkpoint without exploration"),
-    "report": ("", "JSON file for other programs"),
-    "dry_run": ("false", "send zero velocity alone, tell what would have been sent"),
-    "robot_ip": ("", "address of the robot, stronger than the parameter files"),
-    "learner_host": ("", "machine that learns, by learner.launch.py; default this one"),
-    "run_dir": (
-        "",
-        "folder of the run; default runs/DATE_TASK_POLICY_SEED",
-    ),
-}
 ROBOT_HOST = "robot_host"
 PUSHED_NAMESPACE = "ros_namespace"  # launch_ros' own name for it
 
@@ -87,35 +66,15 @@ def _body(root: Path, world: str, names: Sequence[str]) -> OpaqueFunction:
 
 
 def _started(given: dict[str, str], root: Path, world: str, namespace: str) -> list[Any]:
-    options = _options(given, root, world)
+    options = options_of(given, root, world)
     check_node_names(options, parameter_files(options))
     claim_for_run(options.part, namespace).detach()  # until this process ends
     options.run_dir.mkdir(parents=True, exist_ok=True)
-    shared_dir = Path(tempfile.mkdtemp(prefix="ur5rl-", dir="/dev/shm"))
-    processes = graph(options, shared_dir)
+    processes = graph(options, shared_folder())
     write_run_description(options, processes)
     variables = environment(root, options.peer)
     settings = [SetEnvironmentVariable(k, v) for k, v in variables.items()]
     return [*settings, *(a for p in processes for a in _actions(p, options))]
-
-
-def _options(given: dict[str, str], root: Path, world: str) -> RunOptions:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    default = f"{stamp}_{given['task']}_{given['policy']}_{given['seed']}"
-    return RunOptions(
-        root=root,
-        run_dir=Path(given.pop("run_dir") or root / "runs" / default).resolve(),
-        world=world,
-        params=tuple(Path(p) for p in (given.pop("params"),) if p),
-        action_period_ms=float(given.pop("action_period_ms")),
-        seed=int(given.pop("seed")),
-        episodes=int(given.pop("episodes")),
-        minutes=float(given.pop("minutes")),
-        headless=given.pop("headless").lower() == "true",
-        resume=given.pop("resume").lower() == "true",
-        dry_run=given.pop("dry_run").lower() == "true",
-        **given,
-    )
 
 
 def _actions(process: Process, options: RunOptions) -> list[Any]:
@@ -146,8 +105,8 @@ def _ends_of(action: ExecuteProcess, name: str) -> list[RegisterEventHandler]:
 
     def on_exit(event: Any, _context: LaunchContext) -> list[Any]:
         now_s = time.monotonic()
-        refused, lived_s = event.returncode == EXIT_CONFIGURATION, now_s - started_s[0]
-        outlook = lives.outlook(refused=refused, lived_s=lived_s, now_s=now_s)
+        lived_s = now_s - started_s[0]
+        outlook = outlook_after(lives, event.returncode, lived_s=lived_s, now_s=now_s)
         if outlook.goes_on:
             return []  # launch itself starts it again
         reason = f"{name}: {outlook.value}"

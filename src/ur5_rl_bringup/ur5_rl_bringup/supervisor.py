@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +17,9 @@ from pathlib import Path
 
 from ur5_rl_bringup.child_log import ChildLog
 from ur5_rl_bringup.core.lives import Lives, Outlook
+from ur5_rl_bringup.ends import outlook_after
 from ur5_rl_bringup.graph import OnExit, Process
-from ur5_rl_ros.process import (
-    EXIT_CONFIGURATION,
-    EXIT_CRASHED,
-    EXIT_LINK_LOST,
-    EXIT_OK,
-)
+from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED, EXIT_OK
 
 STOP_S = 4.0  # for every process to say its last word; the promise is 5 s in all
 QUIET_PREFIXES = ("[INFO]", "[DEBUG]")
@@ -55,7 +50,9 @@ class Supervisor:
     async def run(self) -> int:
         """Run the graph; return the exit code of the run."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: the run outlives its terminal
             loop.add_signal_handler(number, self._stop, EXIT_OK)
         tasks = [asyncio.create_task(self._keep(child)) for child in self._children]
         failed = asyncio.gather(*tasks)
@@ -88,7 +85,8 @@ class Supervisor:
     def _note_last_word(self, child: Child, code: int) -> None:
         """Let the run fail where its face says so at the end that a signal asked for."""
         is_face = child.process.on_exit is OnExit.SHUTDOWN
-        if is_face and code > EXIT_OK and self._exit_code == EXIT_OK:
+        is_well = code in (EXIT_OK, -signal.SIGTERM)  # the latter: it had only begun
+        if is_face and not is_well and self._exit_code == EXIT_OK:
             self._exit_code = EXIT_CRASHED
 
     async def _run_once(self, child: Child) -> int:
@@ -113,24 +111,14 @@ class Supervisor:
         if child.process.on_exit is OnExit.SHUTDOWN:
             self._stop(code if code in (EXIT_OK, EXIT_CONFIGURATION) else EXIT_CRASHED)
             return 0.0
-        if code == EXIT_OK:
-            print(f"[{name}] ended; stopping the rest", flush=True)
-            self._stop(EXIT_OK)
-            return 0.0
-        refused = code == EXIT_CONFIGURATION
-        outlook = child.lives.outlook(
-            refused=refused,
-            lived_s=lived_s,
-            now_s=now_s,
-            lost_link=code == EXIT_LINK_LOST,
-        )
+        outlook = outlook_after(child.lives, code, lived_s=lived_s, now_s=now_s)
         if outlook.goes_on:
-            print(f"[{name}] {_how_it_ended(code)}; {outlook.value}", flush=True)
+            _tell(f"[{name}] {_how_it_ended(code)}; {outlook.value}")
         elif outlook is Outlook.WRONG:  # it has said itself what is wrong
             self._stop(EXIT_CONFIGURATION)
         else:
-            print(f"[{name}] {outlook.value}", flush=True)
-            self._stop(EXIT_CRASHED)
+            _tell(f"[{name}] {outlook.value}")
+            self._stop(EXIT_OK if outlook is Outlook.DONE else EXIT_CRASHED)
         return outlook.delay_s
 
     async def _show_output(self, child: Child) -> None:
@@ -140,11 +128,16 @@ class Supervisor:
         with contextlib.closing(ChildLog(child.log_path)) as log:
             while line := await _line(child.running.stdout):
                 if complaint := log.write(line):
-                    print(f"[{child.process.name}] {complaint}", flush=True)
+                    _tell(f"[{child.process.name}] {complaint}")
                 text = line.decode(errors="replace").rstrip("\n")
                 if self._verbose or not text.startswith(QUIET_PREFIXES):
-                    print(text if is_face else f"[{child.process.name}] {text}")
-                    sys.stdout.flush()
+                    _tell(text if is_face else f"[{child.process.name}] {text}")
+
+
+def _tell(line: str) -> None:
+    """Print a line; a terminal that was closed is no reason to leave an arm alone."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:
@@ -169,7 +162,7 @@ async def _interrupt(children: Sequence[Child], timeout_s: float) -> None:
     await asyncio.wait(waits, timeout=timeout_s)
     for child in children:
         if child.running and child.running.returncode is None:
-            print(f"[{child.process.name}] did not stop in {timeout_s} s; killed")
+            _tell(f"[{child.process.name}] did not stop in {timeout_s} s; killed")
             _send(child.running.pid, signal.SIGKILL)
 
 

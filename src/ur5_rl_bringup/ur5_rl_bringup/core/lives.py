@@ -14,6 +14,7 @@ MAX_AWAY_S = 1800.0
 class Outlook(Enum):
     """What follows the end of a process that should go on, in words."""
 
+    DONE = "ended; stopping the rest"
     RESTART = "starting it again"
     RETRY = "what it needs is gone: trying again"
     WRONG = "configuration error"

@@ -1,0 +1,61 @@
+"""What `ros2 launch` may be given, and the options that it comes to. Needs no launch."""
+
+import time
+from pathlib import Path
+
+from ur5_rl_bringup.options import RunOptions
+
+ARGUMENTS = {  # name: (default, description)
+    "task": ("reaching", "reaching, tracking or static"),
+    "policy": ("sac", "sac, servo, random or zero; only sac learns"),
+    "preset": ("cpu", "cpu (64x36) or thesis (160x90)"),
+    "architecture": ("", "sequential, async_1 or async_2; default as in the files"),
+    "action_period_ms": ("0", "time between two actions; 0: as in the files"),
+    "seed": ("0", "of targets, exploration, networks and sampling"),
+    "params": ("", "parameter file that is stronger than those in config/"),
+    "episodes": ("0", "end after this many; 0: no limit"),
+    "minutes": ("0", "end after this many; 0: no limit"),
+    "headless": ("false", "draw the target off screen"),
+    "resume": ("false", "go on from the newest checkpoint in run_dir"),
+    "checkpoint": ("", "act from this checkpoint without exploration"),
+    "report": ("", "JSON file for other programs"),
+    "dry_run": ("false", "send zero velocity alone, tell what would have been sent"),
+    "robot_ip": ("", "address of the robot, stronger than the parameter files"),
+    "learner_host": ("", "machine that learns, by learner.launch.py; default this one"),
+    "run_dir": (
+        "",
+        "folder of the run; default runs/DATE_TASK_POLICY_SEED",
+    ),
+}
+
+
+def options_of(given: dict[str, str], root: Path, world: str) -> RunOptions:
+    """Turn the arguments of a launch into the options of a run.
+
+    Raises:
+        ValueError: one of them is wrong; names it.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    default = f"{stamp}_{given['task']}_{given['policy']}_{given['seed']}"
+    given = dict(given)
+    return RunOptions(
+        root=root,
+        run_dir=Path(given.pop("run_dir") or root / "runs" / default).resolve(),
+        world=world,
+        params=tuple(Path(p) for p in (given.pop("params"),) if p),
+        action_period_ms=float(given.pop("action_period_ms")),
+        seed=int(given.pop("seed")),
+        episodes=int(given.pop("episodes")),
+        minutes=float(given.pop("minutes")),
+        headless=_is_true("headless", given.pop("headless")),
+        resume=_is_true("resume", given.pop("resume")),
+        dry_run=_is_true("dry_run", given.pop("dry_run")),
+        **given,
+    )
+
+
+def _is_true(name: str, text: str) -> bool:
+    """Read a switch; a word that is none must not let an arm move."""
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError(f"{name} must be true or false, got '{text}'")
+    return text.lower() in ("true", "1")
