@@ -164,6 +164,7 @@ def test_fault_a_file_that_is_no_parameter_file_is_refused(tmp_path, text):
         ({"params": (Path("/nowhere.yaml"),)}, "params"),
         ({"checkpoint": "/nowhere"}, "checkpoint"),
         ({"checkpoint": "/nowhere", "resume": True}, "resume"),
+        ({"policy": "servo", "resume": True}, "resume"),
         ({"world": "robot", "headless": True}, "headless"),
         ({"architecture": "async_3"}, "architecture"),
         ({"action_period_ms": 5.0}, "action_period_ms"),

@@ -10,6 +10,7 @@ from ur5_rl_bringup.resolved import (
     check_node_names,
     decided_parameters,
     parameters_of,
+    write_run_description,
 )
 from ur5_rl_ros.param_files import values_for_node
 
@@ -73,14 +74,32 @@ def test_a_parameter_that_agrees_with_the_command_is_none_the_worse(options):
 def test_what_no_option_was_typed_for_is_the_files(options):
     chosen = options(
         ("/**/env_node", "action_period_s: 0.08, waits_for_learner: true"),
-        ("/**/learner_node", "architecture: sequential"),
-        ("/**/arm_node", "max_command_age_s: 0.2"),
+        ("/**/learner_node", "action_period_s: 0.08, architecture: sequential"),
+        ("/**/arm_node", "action_period_s: 0.08, max_command_age_s: 0.2"),
+        ("/**/watch_node", "action_period_s: 0.08"),
     )
     check(chosen)
     values = resolved(chosen)
     assert values["env_node"]["action_period_s"] == 0.08
     assert values["learner_node"]["architecture"] == "sequential"
     assert values["arm_node"]["max_command_age_s"] == 0.2
+
+
+def test_fault_a_file_that_changes_what_is_shared_for_one_node_is_refused(options):
+    with pytest.raises(ValueError, match="max_joint_speed_rad_s must be the same"):
+        check(options(("/**/arm_node", "max_joint_speed_rad_s: 0.3")))
+
+
+def test_what_a_run_told_of_itself_is_kept_when_it_is_resumed(options, tmp_path):
+    chosen = options()
+    for part in (1, 2, 3):
+        write_run_description(chosen, [])
+        (tmp_path / "report.json").write_text(f"{part}")
+    kept = [(tmp_path / f"report_{n}.json").read_text() for n in (1, 2)]
+    assert kept == ["1", "2"]
+    assert sorted(p.name for p in tmp_path.glob("run*.json")) == [
+        "run.json", "run_1.json", "run_2.json",
+    ]  # fmt: skip
 
 
 def test_fault_a_file_against_an_option_that_was_typed_is_refused(options):

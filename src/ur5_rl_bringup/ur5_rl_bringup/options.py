@@ -86,8 +86,8 @@ class RunOptions:
         self._check_hosts()
         if self.headless and self.world == "robot" and not self.robot_host:
             raise ValueError("headless: a real camera needs a real monitor to look at")
-        if self.checkpoint and self.resume:
-            raise ValueError("resume: with a checkpoint to act from, nothing learns")
+        if self.resume and not self.learns:
+            raise ValueError("resume: nothing learns in this run")
         if self.checkpoint:
             self._take_learnt_period()
         low_ms, high_ms = MIN_ACTION_PERIOD_MS, MAX_ACTION_PERIOD_MS

@@ -4,9 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ur5_rl_bringup.agreement import check_agreement
 from ur5_rl_bringup.graph import Process, graph, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_ros.code_version import commit_at
@@ -35,6 +37,7 @@ OPTION_OF = {
 STRONGER_WHEN_TYPED = ("robot_ip", "address")  # by --robot-ip, whose help says so
 WORKED_OUT = ("max_command_age_s", "max_observation_age_s")  # of the action period
 DESCRIPTION = "run.json"
+TOLD = (DESCRIPTION, "report.json", "picture.png")
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
 
 
@@ -58,6 +61,7 @@ def check_node_names(options: RunOptions, files: Sequence[Path]) -> None:
                         f"parameter file {path}: {name} of {process.name} is {value!r}, "
                         f"this run says {decided[name]!r}: {_advice(name)}"
                     )
+    check_agreement({p.name: parameters_of(p, options) for p in graph(options, Path())})
 
 
 def _advice(name: str) -> str:
@@ -115,8 +119,17 @@ def write_run_description(options: RunOptions, processes: Sequence[Process]) -> 
         "commit": commit_at(options.root),
         "versions": {name: _version(name) for name in WRITTEN_VERSIONS},
     }
+    keep_earlier(options.run_dir)
     path = options.run_dir / DESCRIPTION
     path.write_text(json.dumps(description, indent=2, default=str) + "\n")
+
+
+def keep_earlier(run_dir: Path) -> None:
+    """Rename what the run told of itself before it was resumed: run_1.json and so on."""
+    told = [path for name in TOLD if (path := run_dir / name).is_file()]
+    number = next(n for n in count(1) if not (run_dir / f"run_{n}.json").exists())
+    for path in told:
+        path.rename(path.with_stem(f"{path.stem}_{number}"))
 
 
 def world_of(run_dir: Path) -> str:
