@@ -53,14 +53,26 @@ class Driver:
         return True, np.full((2, 2, 3), self._grabbed, np.uint8)
 
 
+class Stubborn(Driver):
+    """Takes no exposure."""
+
+    is_released = False
+
+    def set(self, name, _value):
+        return name != capture.cv2.CAP_PROP_EXPOSURE
+
+    def release(self):
+        self.is_released = True
+
+
 @pytest.fixture
 def open_camera(monkeypatch):
-    def open_camera(driver):
+    def open_camera(driver, **settings):
         monkeypatch.setitem(os.environ, "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
         monkeypatch.setattr(capture.cv2, "VideoCapture", lambda *_: driver)
         clock = type("Clock", (), {"monotonic_ns": lambda: round(driver.now_s * 1e9)})
         monkeypatch.setattr(capture, "time", clock)
-        return capture.Camera(CameraConfig(device="0", capture_hz=HZ))
+        return capture.Camera(CameraConfig(device="0", capture_hz=HZ, **settings))
 
     return open_camera
 
@@ -69,6 +81,14 @@ def age_periods(driver, camera):
     """Return by how much the next image is older than its arrival says [periods]."""
     image, arrival_ns = camera.read()
     return arrival_ns / 1e9 / PERIOD_S - (100.0 / PERIOD_S + image[0, 0, 0])
+
+
+def test_fault_an_exposure_that_the_camera_does_not_take_is_named(open_camera):
+    driver = Stubborn()
+    with pytest.raises(ConnectionError, match="camera 0 does not take exposure 9000"):
+        open_camera(driver, exposure=9000.0)
+    assert driver.is_released
+    assert open_camera(Stubborn()).dropped == 0  # automatic: nothing to take
 
 
 def test_who_reads_in_time_gets_every_frame(open_camera):

@@ -153,7 +153,7 @@ class Neighbours(Node):
         self.enables, self.refusal, self.recoveries = 0, "", 0
         self.create_service(Trigger, "enable_arm", self._enable)
         self.create_service(Trigger, "unlock_arm", self._unlock)
-        self.create_service(Trigger, "move_to_start", self._move)
+        self.move_service = self.create_service(Trigger, "move_to_start", self._move)
         self.create_service(ResetTarget, "reset_target", self._reset)
         self.create_timer(0.008, self._sense)
         self.create_timer(0.04, self._see)
@@ -444,6 +444,37 @@ def test_fault_a_reset_that_fails_is_said_and_tried_again(ros, neighbours, spin_
         spin_until(lambda: any("elbow" in words for _, words in neighbours.statuses))
         neighbours.arrives = True
         spin_until(lambda: neighbours.transitions)
+
+
+def test_fault_an_arm_that_dies_on_the_way_home_is_said_at_once(
+    ros, neighbours, spin_until
+):
+    with arm_that_never_arrives(neighbours), running_env(ros.context):
+        spin_until(lambda: not neighbours.alive["arm"])
+        died_s = time.monotonic()
+        spin_until(
+            lambda: any("reset failed: arm_status" in w for _, w in neighbours.statuses)
+        )
+        assert time.monotonic() - died_s < 3.0  # not the 15 s of a reset
+
+
+@contextmanager
+def arm_that_never_arrives(neighbours):
+    """Let move_to_start take for ever, in its own thread, and the arm fall silent."""
+    context, is_over = neighbours.context, threading.Event()
+
+    def dies(_request, response):
+        neighbours.alive["arm"] = False
+        is_over.wait(10.0)
+        return response
+
+    neighbours.destroy_service(neighbours.move_service)
+    node = Node("slow_arm", context=context)
+    node.create_service(Trigger, "move_to_start", dies)
+    with spinning_in_background(node):
+        yield
+        is_over.set()
+    node.destroy_node()
 
 
 def test_fault_malformed_messages_are_refused_and_it_goes_on(ros, neighbours, spin_until):

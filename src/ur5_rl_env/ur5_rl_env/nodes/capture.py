@@ -17,6 +17,7 @@ Image = NDArray[np.uint8]
 READ_TIMEOUT_S = 1  # of a camera that is there but silent
 LATE_PERIODS = 1.5  # between two reads: the driver then holds a frame from before
 WAITED_PERIODS = 0.25  # a frame that takes longer was not there already
+V4L2_EXPOSURE_MANUAL = 1.0
 MAX_BUFFERS = 10  # of OpenCV; some drivers take more than the one that is asked for
 BY_ID = Path("/dev/v4l/by-id")
 
@@ -60,7 +61,17 @@ class Camera:
                 f"camera {config.device} cannot be opened: is it in use?"
             )
         for name, value in self._settings(config):
-            self._video.set(name, value)
+            self._video.set(name, value)  # what it does not take, its images show
+        if config.exposure and not self._fix_exposure(config.exposure):
+            self._video.release()
+            raise ConnectionError(
+                f"camera {config.device} does not take exposure {config.exposure:g}"
+            )
+
+    def _fix_exposure(self, exposure: float) -> bool:
+        video = self._video
+        is_manual = video.set(cv2.CAP_PROP_AUTO_EXPOSURE, V4L2_EXPOSURE_MANUAL)
+        return is_manual and video.set(cv2.CAP_PROP_EXPOSURE, exposure)
 
     def _settings(self, config: CameraConfig) -> list[tuple[int, float]]:
         settings: list[tuple[int, float]] = []
@@ -73,10 +84,6 @@ class Camera:
             (cv2.CAP_PROP_FPS, config.capture_hz),
             (cv2.CAP_PROP_BUFFERSIZE, 1),  # the newest image, not a queue of old ones
         ]
-        if config.exposure:
-            manual = 1.0  # V4L2_EXPOSURE_MANUAL
-            settings.append((cv2.CAP_PROP_AUTO_EXPOSURE, manual))
-            settings.append((cv2.CAP_PROP_EXPOSURE, config.exposure))
         return settings
 
     def read(self) -> tuple[Image, int]:

@@ -96,13 +96,20 @@ class EnvInputs:
         self._refusals.setdefault(topic, words)  # one reason that stays, not 125 a second
         self._log.warning(f"refused: {words}", **at_most_every(10.0))
 
+    def arm_silence(self) -> str:
+        """Return that arm_node is not heard, "" if it is."""
+        if self._arm is None:
+            return "arm_status has not been heard yet"
+        if time.monotonic_ns() - self._arm_arrival_ns > ARM_SILENCE_NS:
+            return f"arm_status has been silent for {ARM_SILENCE_NS / NANOSECONDS} s"
+        return ""
+
     def fault(self, *, before_reset: bool = False) -> str:
         """Return what keeps an episode, or its reset, from going on, or ""."""
         now_ns, arm = time.monotonic_ns(), self._arm
-        if arm is None:
-            return "arm_status has not been heard yet"
-        if now_ns - self._arm_arrival_ns > ARM_SILENCE_NS:
-            return f"arm_status has been silent for {ARM_SILENCE_NS / NANOSECONDS} s"
+        silence = self.arm_silence()
+        if silence or arm is None:
+            return silence
         if arm.state not in (READY_STATES if before_reset else ARMED_STATES):
             return f"arm: {arm.cause[:MAX_WORDS]}"
         fault = self.sensors.fault(now_ns)

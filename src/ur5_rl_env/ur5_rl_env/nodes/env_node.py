@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rclpy.client import Client
 from rclpy.node import Node
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from ur5_rl_env.core.env_config import EnvConfig
@@ -138,11 +139,20 @@ class EnvNode(Node):
         futures = [
             (name, client, client.call_async(message)) for name, client, message in calls
         ]
+        try:
+            return self._failure({name: future for name, _, future in futures}, stop)
+        finally:
+            for _, client, future in futures:
+                client.remove_pending_request(future)  # else kept for its answer
+
+    def _failure(self, futures: dict[str, Future], stop: Stop) -> str:
+        """Wait for all answers, while the arm is heard; return what went wrong, or ""."""
         deadline_ns = time.monotonic_ns() + round(self._config.reset_timeout_s * 1e9)
-        for name, client, future in futures:
+        for name, future in futures.items():
             while not future.done():
+                if silence := self._inputs.arm_silence():
+                    return silence
                 if time.monotonic_ns() > deadline_ns:
-                    client.remove_pending_request(future)  # kept for its answer
                     return f"{name} did not answer in {self._config.reset_timeout_s} s"
                 if stop.wait(POLL_S):
                     return "asked to stop"
