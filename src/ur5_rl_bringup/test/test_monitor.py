@@ -269,6 +269,31 @@ def test_the_summary_of_nothing_says_so(start):
     assert json.loads(run.report_path.read_text())["mean_return"] is None
 
 
+def test_fault_an_end_that_cannot_be_written_is_said_and_drawn_first(start, tmp_path):
+    (tmp_path / "file").touch()
+    elsewhere = tmp_path / "file" / "r.json"
+    run = start(mode="eval", policy="servo", report=str(elsewhere))
+    run.hear((episode(return_sum=250.0), timing()))
+    with pytest.raises(
+        OSError, match=f"report not written to {elsewhere}: .*File exists"
+    ):
+        run.monitor.finish(10.0, "1 episodes")
+    assert "return 250.0, one episode" in run.lines
+    assert json.loads(run.report_path.read_text())["ended_by"] == "1 episodes"
+    assert run.config.picture_path.is_file()
+    written = [f"report: {run.report_path}", f"picture: {run.config.picture_path}"]
+    assert run.lines[-2:] == written
+
+
+def test_fault_all_that_could_not_be_written_is_named(start, tmp_path):
+    run = start()
+    run.report_path.mkdir()
+    run.config.picture_path.mkdir()
+    with pytest.raises(OSError, match=r"report not written .*; picture not written "):
+        run.monitor.finish(10.0, "asked to stop")
+    assert "no episode reached its time limit" in run.lines
+
+
 # Notices.
 
 
@@ -419,6 +444,7 @@ def test_fault_a_full_disk_is_said_once_and_the_run_goes_on(start, tmp_path):
     complaints = [line for line in run.lines if "report not written" in line]
     assert len(complaints) == 1
     assert run.monitor.ended_by is None
+    assert run.report_path.is_file()  # the other place takes it
 
 
 def test_memory_is_bounded(start):

@@ -4,11 +4,13 @@ import array
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,6 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
 from ur5_rl_ros.image_bridge import cv2_to_imgmsg
+from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED
 from ur5_rl_ros.testing import node_environment
 
 MODULE = "ur5_rl_bringup.nodes.monitor_node"
@@ -133,20 +136,29 @@ def graph(ros):
 
 
 @pytest.fixture
-def start(ros, ros_domain, graph, spin_until, tmp_path):
+def launch(ros_domain, tmp_path):
     started = []
 
-    def start(**parameters):
+    def launch(**parameters):
         monitor = MonitorProcess(ros_domain, {"run_dir": tmp_path / "run"} | parameters)
         started.append(monitor)
-        spin_until(lambda: graph.summaries.get_subscription_count() > 0, START_S)
         return monitor
 
-    yield start
+    yield launch
     for monitor in started:
         monitor.process.kill()
         monitor.process.wait()
         monitor._reader.join(timeout=STOP_S)
+
+
+@pytest.fixture
+def start(launch, graph, spin_until):
+    def start(**parameters):
+        monitor = launch(**parameters)
+        spin_until(lambda: graph.summaries.get_subscription_count() > 0, START_S)
+        return monitor
+
+    return start
 
 
 def is_drawn(image):
@@ -279,16 +291,26 @@ def test_an_evaluation_ends_with_mean_error_and_minimum(start, graph, spin_until
     assert monitor.report()["transitions"]["stored"] == 0
 
 
-def test_curves_do_not_cost_loading_torch(tmp_path):
-    code = (
-        "import sys, pathlib; from ur5_rl_bringup.nodes.event_file import event_file; "
-        "event_file(pathlib.Path(sys.argv[1])).close(); "
-        "import importlib.util; assert 'torch' not in sys.modules; "
-        "assert importlib.util.find_spec('torch')"  # others may still load it
-    )
-    subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], timeout=START_S, check=True
-    )
+def test_fault_a_picture_that_cannot_be_saved_is_answered_at_once(
+    start, graph, spin_until
+):
+    monitor = start(policy="servo")
+    path = monitor.run_dir / "picture.png"
+    graph.publish_episode()
+    spin_until(lambda: monitor.said(r"E: 1 \|"), START_S)
+    monitor.process.send_signal(signal.SIGUSR1)
+    spin_until(path.exists, START_S)  # what drawing needs is loaded now
+    path.unlink()
+    path.mkdir()
+    client = graph.node.create_client(Trigger, "save_picture")
+    spin_until(client.service_is_ready)
+    future = client.call_async(Trigger.Request())
+    spin_until(future.done, 3.0)
+    assert not future.result().success
+    assert future.result().message.startswith(f"{path}: ")
+    assert "Is a directory" in future.result().message
+    assert monitor.end(signal.SIGINT)[0] == EXIT_CRASHED
+    assert monitor.report()["num_episodes"] == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -325,25 +347,62 @@ def test_fault_a_return_that_is_no_number_is_refused(start, graph, spin_until):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("mode", "test"), ("max_epsodes", 3), ("run_dir", "/dev/null/x")]
+    ("name", "value"),
+    [
+        ("mode", "test"),
+        ("max_epsodes", 3),
+        ("run_dir", "/dev/null/x"),
+        ("report", "/dev/null/report.json"),
+    ],
 )
 def test_fault_a_bad_parameter_ends_the_process_with_one_line(
-    ros_domain, tmp_path, name, value
+    launch, tmp_path, name, value
 ):
-    process = MonitorProcess(ros_domain, {"run_dir": tmp_path, name: value}).process
-    assert process.wait(timeout=START_S) == 2
+    process = launch(**{"run_dir": tmp_path, name: value}).process
+    assert process.wait(timeout=START_S) == EXIT_CONFIGURATION
     errors = process.stderr.read()
     assert errors.startswith("error: ")
-    assert str(value if name == "run_dir" else name) in errors
+    assert (value if name in ("run_dir", "report") else name) in errors
     assert "Traceback" not in errors
     assert os.listdir(tmp_path) == []
 
 
-def test_fault_a_report_that_cannot_be_written_is_one_line(start, tmp_path):
-    (tmp_path / "file").touch()
-    monitor = start(report=str(tmp_path / "file" / "report.json"))
-    code, _ = monitor.end(signal.SIGINT)
-    assert code == 2
+def test_fault_a_report_that_cannot_be_written_at_the_end_costs_nothing_else(
+    start, graph, spin_until, tmp_path
+):
+    folder = tmp_path / "unplugged"
+    monitor = start(report=str(folder / "report.json"))
+    graph.publish_episode()
+    spin_until(lambda: monitor.said(r"E: 1 \|"), START_S)
+    folder.rmdir()
+    folder.touch()
+    assert monitor.end(signal.SIGINT)[0] == EXIT_CRASHED
+    error = monitor.process.stderr.read()
+    assert error.startswith(f"error: report not written to {folder / 'report.json'}: ")
+    assert error.count("\n") == 1
+    assert monitor.said("^return 100.0, one episode")
+    assert monitor.report()["num_episodes"] == 1
+    assert is_drawn(monitor.picture())
+
+
+def test_fault_a_full_disk_holds_up_neither_the_run_nor_its_end(start, graph, spin_until):
+    monitor = start(mode="eval", policy="servo", max_episodes=3)
+    fill_disk_of(monitor.process)
+    for number in (1, 2, 3):
+        for _ in range(20):  # more points than a buffer and a queue would take
+            graph.publish_learner(stored=0)
+        graph.publish_episode()
+        spin_until(partial(monitor.said, rf"E: {number} \|"), START_S)
+    code, _ = monitor.end()
+    assert code == EXIT_CRASHED
+    assert monitor.said(r"^\| wait \| curves not written: .*File too large")
+    assert monitor.said(r"^mean 100\.0 \+- 0\.0 \(standard error\)")
     errors = monitor.process.stderr.read()
-    assert errors.startswith("error: ") and str(tmp_path / "file") in errors
+    assert re.search("^error: report not written to .*; picture not written to", errors)
     assert "Traceback" not in errors
+
+
+def fill_disk_of(process):
+    """Let no file of a process grow any more."""
+    _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, most))

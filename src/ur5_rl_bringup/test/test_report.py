@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from ur5_rl_bringup.core.monitor_config import MonitorConfig
-from ur5_rl_bringup.core.report import report, write_json
+from ur5_rl_bringup.core.report import check_writable, report, write_json
 from ur5_rl_bringup.core.run_record import RunRecord
 
 NUMBERS = ("seed", "wall_s", "env_steps", "updates", "num_episodes", "num_complete")
@@ -67,6 +67,26 @@ def test_a_reader_that_came_before_the_writer_reads_the_old_report_whole(tmp_pat
         write_json(path, {"number": 2})
         assert json.load(reader) == {"number": 1}
     assert json.loads(path.read_text()) == {"number": 2}
+
+
+def test_a_place_that_can_be_written_stays_as_it_was(tmp_path):
+    path = tmp_path / "new" / "report.json"
+    check_writable(path)
+    assert os.listdir(path.parent) == []
+    write_json(path, {"number": 1})
+    check_writable(path)
+    assert os.listdir(path.parent) == ["report.json"]
+    assert json.loads(path.read_text()) == {"number": 1}
+
+
+@pytest.mark.parametrize("place", ["a folder", "a file/report.json", "/dev/null"])
+def test_fault_a_place_that_cannot_be_written_is_named(tmp_path, place):
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a file").touch()
+    path = tmp_path / place
+    with pytest.raises(OSError, match=f"cannot write {path}: "):
+        check_writable(path)
+    assert sorted(os.listdir(tmp_path)) == ["a file", "a folder"]
 
 
 WRITER = """

@@ -1,6 +1,8 @@
 """The run's face without ROS and clock: samples and time in, lines and files out."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
 
 from ur5_rl_bringup.core import console, notices, scalars
 from ur5_rl_bringup.core.film import FilmReel
@@ -23,6 +25,7 @@ RATES_PERIOD_S = 1.0
 Sample = tuple[Episode, Timing] | EnvSample | ArmSample | LearnerSample | Frame
 Say = Callable[[str], None]
 WriteScalar = Callable[[str, float, int], None]  # name, value, environment step
+Output = tuple[str, Path, Callable[[], None]]  # what it is, its place, what writes it
 
 
 class Monitor:
@@ -86,30 +89,33 @@ class Monitor:
         self.ended_by = self._end(now_s)
 
     def finish(self, now_s: float, ended_by: str) -> None:
-        """Write the last report, draw the picture, say what came out.
+        """Say what came out, write the last report, draw the picture.
+
+        Each of them whatever becomes of the others: a run may have taken hours.
 
         Raises:
-            OSError: report or picture could not be written.
+            OSError: names all that could not be written.
         """
-        self.write_report(now_s, ended_by)
-        wall_s = now_s - self._started_s
         self._say(f"run ended: {ended_by}")
+        wall_s = now_s - self._started_s
         for line in console.summary_lines(self.record, self._config, wall_s):
             self._say(line)
-        self._say(f"report: {self._config.report_paths[-1]}")
-        self.save_picture()
-        self._say(f"picture: {self._config.picture_path}")
+        picture = ("picture", self._config.picture_path, self.save_picture)
+        written, problems = _try_each([*self._reports(now_s, ended_by), picture])
+        for line in written:
+            self._say(line)
+        if problems:
+            raise OSError("; ".join(problems))
 
     def write_report(self, now_s: float, ended_by: str | None = None) -> None:
         """Write the report, everywhere it should be.
 
         Raises:
-            OSError: it could not be written.
+            OSError: names each place where it could not be written.
         """
-        wall_s = now_s - self._started_s
-        document = report(self.record, self._config, wall_s=wall_s, ended_by=ended_by)
-        for path in self._config.report_paths:
-            write_json(path, document)
+        _, problems = _try_each(self._reports(now_s, ended_by))
+        if problems:
+            raise OSError("; ".join(problems))
 
     def save_picture(self) -> None:
         """Draw the run so far; takes about a second.
@@ -119,6 +125,12 @@ class Monitor:
         """
         path = self._config.picture_path
         save_picture(path, self.record, self._reel.film, self._config)
+
+    def _reports(self, now_s: float, ended_by: str | None) -> list[Output]:
+        wall_s = now_s - self._started_s
+        document = report(self.record, self._config, wall_s=wall_s, ended_by=ended_by)
+        paths = self._config.report_paths
+        return [("report", path, partial(write_json, path, document)) for path in paths]
 
     def _on_episode(self, episode: Episode, timing: Timing, now_s: float) -> None:
         if self._last_episode_s is not None:
@@ -159,5 +171,17 @@ class Monitor:
             self.write_report(now_s)
         except OSError as error:
             if str(error) != self._complaint:
-                self._say(f"| wait | report not written: {error}")
+                self._say(f"| wait | {error}")
             self._complaint = str(error)
+
+
+def _try_each(outputs: Iterable[Output]) -> tuple[list[str], list[str]]:
+    """Write what can be written; return a line for each that is, and for each not."""
+    written, problems = [], []
+    for name, path, write in outputs:
+        try:
+            write()
+            written.append(f"{name}: {path}")
+        except OSError as error:
+            problems.append(f"{name} not written to {path}: {error}")
+    return written, problems

@@ -3,6 +3,8 @@
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -124,14 +126,40 @@ def write_json(path: Path, document: Json) -> None:
     Raises:
         OSError: it could not be written; an old file stays as it was.
     """
+    with _partial_of(path) as partial:
+        _write(partial, document)
+        os.replace(partial, path)
+
+
+def check_writable(path: Path) -> None:
+    """Write beside `path` as `write_json` does, and leave it as it was.
+
+    Raises:
+        OSError: names `path`; a document could not be written there now.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no file")
+        with _partial_of(path) as partial:
+            _write(partial, {})
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error}") from error
+
+
+@contextmanager
+def _partial_of(path: Path) -> Iterator[Path]:
+    """Yield where to write what shall take the place of `path`; gone at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(partial, "w") as file:
-            json.dump(document, file, allow_nan=False, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        yield partial
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write(path: Path, document: Json) -> None:
+    with open(path, "w") as file:
+        json.dump(document, file, allow_nan=False, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())

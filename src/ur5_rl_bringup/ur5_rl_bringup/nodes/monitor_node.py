@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from types import FrameType
 from typing import Any
 
@@ -18,14 +19,15 @@ from std_srvs.srv import Trigger
 
 from ur5_rl_bringup.core.monitor import Monitor, Sample
 from ur5_rl_bringup.core.monitor_config import MonitorConfig
+from ur5_rl_bringup.core.report import check_writable
 from ur5_rl_bringup.nodes import monitor_convert as convert
-from ur5_rl_bringup.nodes.event_file import event_file
+from ur5_rl_bringup.nodes.event_file import EventFile
 from ur5_rl_bringup.nodes.terminal import say
 from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
 from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import Stop, configuration, run
+from ur5_rl_ros.process import Stop, run
 from ur5_rl_ros.throttle import at_most_every
 
 INBOX_SAMPLES = 2000  # a minute's worth: drawing takes a second
@@ -41,13 +43,16 @@ class MonitorNode(Node):
             "monitor_node", automatically_declare_parameters_from_overrides=True, **kwargs
         )
         self._config = load_config(self, MonitorConfig)
-        self._config.events_dir.mkdir(parents=True, exist_ok=True)
+        for path in self._config.report_paths:
+            check_writable(path)  # now, and not after hours
+        self._events = EventFile(self._config.events_dir, say)
         self._inbox: queue.Queue[Sample] = queue.Queue(INBOX_SAMPLES)
         self._dropped = self._refused = 0
         self._film_due_s = 0.0
         self._picture_wanted = False  # set by a service or a signal: no lock in it
-        self._picture_saved = threading.Condition()
-        self._pictures = 0
+        self._picture_tried = threading.Condition()
+        self._pictures = 0  # tried, whatever came of it
+        self._picture_problem = ""  # of the newest try
         self._listen()
         self._monitor: Monitor | None = None
         self._diagnostics = Diagnostics(self, "run", self._report)
@@ -89,14 +94,16 @@ class MonitorNode(Node):
     def _on_save_picture(
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        with self._picture_saved:
+        with self._picture_tried:
             before = self._pictures
             self._picture_wanted = True
-            response.success = self._picture_saved.wait_for(
+            is_tried = self._picture_tried.wait_for(
                 lambda: self._pictures > before, PICTURE_TIMEOUT_S
             )
-        path = str(self._config.picture_path.absolute())
-        response.message = path if response.success else f"{path} was not drawn in time"
+            problem = self._picture_problem if is_tried else "not drawn in time"
+        path = self._config.picture_path.absolute()
+        response.success = not problem
+        response.message = f"{path}: {problem}" if problem else str(path)
         return response
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
@@ -106,6 +113,7 @@ class MonitorNode(Node):
             "env_steps": record.env_steps if record else 0,
             "samples_dropped": self._dropped,
             "messages_refused": self._refused,
+            "curve_points_lost": self._events.points_lost,
         }
         return (WARN if self._dropped else OK), "counting the run", values
 
@@ -115,19 +123,24 @@ class MonitorNode(Node):
         """Count and tell until the run is over or the process is asked to stop.
 
         Raises:
-            ConfigurationError: report or picture cannot be written.
+            SystemExit: report or picture could not be written.
         """
         signal.signal(signal.SIGUSR1, self._on_user_signal)
-        with event_file(self._config.events_dir) as writer:
-            monitor = Monitor(self._config, say, writer.add_scalar, time.monotonic())
+        with closing(self._events) as events:
+            monitor = Monitor(self._config, say, events.add_scalar, time.monotonic())
             self._monitor = monitor
             while not stop.requested and monitor.ended_by is None:
                 self._take(monitor, wait_s=POLL_S)
                 monitor.tick(time.monotonic())
+                events.tick(time.monotonic())
                 self._draw_if_wanted(monitor)
             self._take(monitor, wait_s=0.0)
-            with configuration():  # of the places where report and picture go
-                monitor.finish(time.monotonic(), monitor.ended_by or "asked to stop")
+        try:
+            monitor.finish(time.monotonic(), monitor.ended_by or "asked to stop")
+        except OSError as error:
+            # No ConfigurationError: the places were good at the start, then the disk
+            # filled up. A text makes it this line and the exit code 1 (EXIT_CRASHED).
+            raise SystemExit(f"error: {error}") from error
 
     def _on_user_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._picture_wanted = True
@@ -145,14 +158,16 @@ class MonitorNode(Node):
         if not self._picture_wanted:
             return
         self._picture_wanted = False
+        problem = ""
         try:
             monitor.save_picture()
         except OSError as error:
-            self.get_logger().warning(f"picture not saved: {error}")
-            return
-        with self._picture_saved:
+            problem = str(error)
+            self.get_logger().warning(f"picture not saved: {problem}")
+        with self._picture_tried:
             self._pictures += 1
-            self._picture_saved.notify_all()
+            self._picture_problem = problem
+            self._picture_tried.notify_all()
 
 
 def main() -> None:
