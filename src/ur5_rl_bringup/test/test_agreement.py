@@ -27,9 +27,7 @@ def test_the_defaults_agree_and_belong_to_these_nodes():
 
 def test_fault_an_arm_that_is_slowed_down_alone_is_refused():
     slow = NODES | {"arm_node": {"max_joint_speed_rad_s": 0.3}}
-    with pytest.raises(
-        ValueError, match=r"max_joint_speed_rad_s must be .*0\.3"
-    ):
+    with pytest.raises(ValueError, match=r"max_joint_speed_rad_s must be .*0\.3"):
         check_agreement(slow)
     all_slow = ("arm_node", "env_node", "actor_node")
     check_agreement(NODES | {n: {"max_joint_speed_rad_s": 0.3} for n in all_slow})
