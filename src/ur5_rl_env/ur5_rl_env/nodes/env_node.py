@@ -184,7 +184,9 @@ class EnvNode(Node):
             lateness_ns = pace.sleep()
             waited_ns, fault = self._wait_for_learner(stop)
             now_ns = time.monotonic_ns()
-            end = fault or self._inputs.fault() or self._tick(episode)
+            end = fault or self._inputs.fault()
+            if not end:
+                end = self._tick(episode)
             if last_ns:
                 lateness_ns += waited_ns
                 episode.record.on_tick(now_ns - last_ns, lateness_ns, waited_ns)
