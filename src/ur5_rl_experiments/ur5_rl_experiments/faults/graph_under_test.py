@@ -64,6 +64,7 @@ class GraphUnderTest:
 
     Attributes:
         link: To its learner, where that is on another machine.
+        calm_cycles_ms: Action cycles seen while nothing was wrong.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class GraphUnderTest:
     ) -> None:
         self.root, self.run, self.ear, self.poses = root, run, ear, poses
         self.link = link
+        self.calm_cycles_ms: list[float] = []
         self._restarts_s: dict[str, list[float]] = {}
 
     # Processes.

@@ -10,7 +10,7 @@ from ur5_rl_experiments.faults.case import Verdict
 from ur5_rl_experiments.faults.graph_under_test import GraphUnderTest
 from ur5_rl_interfaces.msg import EpisodeSummary, LearnerStatus, TransitionAck
 
-EPISODES = 2  # that show how the cycles are without the fault
+EPISODES = 3  # that show how the cycles are without the fault
 EPISODES_S = 60.0
 UPDATES = 20  # that make a learner one that learns
 LEARNS_S = 120.0
@@ -19,7 +19,11 @@ STATUS_S = 1.5  # a status comes once a second
 
 
 def cycles_without_fault_ms(graph: GraphUnderTest) -> list[float]:
-    """Wait for a learner that learns, and for two episodes; return their cycles [ms]."""
+    """Wait for a learner that learns, and for some episodes; return the cycles [ms].
+
+    Those of the graph's earlier injections count as well: the 99th percentile of a few
+    hundred cycles alone scatters by more than what must not be exceeded.
+    """
     graph.wait("a learner that learns", lambda: graph.updates() >= UPDATES, LEARNS_S)
     start_ns = time.monotonic_ns()
 
@@ -27,7 +31,9 @@ def cycles_without_fault_ms(graph: GraphUnderTest) -> list[float]:
         heard = graph.ear.all_since(EpisodeSummary, start_ns)
         return heard if len(heard) > EPISODES else []  # the first began before
 
-    return cycles_ms(graph.wait(f"{EPISODES} episodes", whole, EPISODES_S))
+    episodes = graph.wait(f"{EPISODES} episodes", whole, EPISODES_S)
+    graph.calm_cycles_ms += cycles_ms(episodes)
+    return list(graph.calm_cycles_ms)
 
 
 def cycles_ms(episodes: Sequence[EpisodeSummary]) -> list[float]:
