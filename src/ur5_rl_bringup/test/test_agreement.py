@@ -48,3 +48,11 @@ def test_fault_images_that_would_never_match_a_joint_sample_are_refused():
 
 def test_a_machine_that_runs_a_part_of_the_graph_checks_that_part():
     check_agreement({"learner_node": {"action_period_s": 0.08}})
+
+
+def test_fault_a_command_that_is_followed_for_longer_than_the_environment_believes():
+    with pytest.raises(ValueError, match=r"max_command_age_s .* \(0\.08\), got 0\.1"):
+        check_agreement(NODES | {"arm_node": {"max_command_age_s": 0.1}})
+    slower = {n: {"action_period_s": 0.08} for n in SHARED["action_period_s"][1]}
+    slower["arm_node"]["max_command_age_s"] = 0.1
+    check_agreement(NODES | slower)

@@ -18,7 +18,7 @@ def call(domain, *words):
         [sys.executable, "-m", "ur5_rl_bringup.cli", str(ROOT), "call", *words],
         env=node_environment(domain),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
@@ -39,9 +39,9 @@ def test_a_person_calls_and_reads_the_answer(ros, ros_domain, spin_until, succes
 
 def test_fault_where_no_run_is_on_that_is_said(ros_domain):
     caller = call(ros_domain, "recover_arm")
-    output, _ = caller.communicate(timeout=20.0)
-    assert caller.returncode == 2
-    assert output == (
+    output, complaint = caller.communicate(timeout=20.0)
+    assert (caller.returncode, output) == (2, "")
+    assert complaint == (
         f"ur5rl: error: nobody offers recover_arm in ROS domain {ros_domain}: "
         "is a run on?\n"
     )
@@ -49,6 +49,6 @@ def test_fault_where_no_run_is_on_that_is_said(ros_domain):
 
 def test_fault_an_unknown_service_is_named(ros_domain):
     caller = call(ros_domain, "dance")
-    output, _ = caller.communicate(timeout=20.0)
+    _, output = caller.communicate(timeout=20.0)
     assert caller.returncode == 2
     assert "dance" in output and "stop_arm" in output

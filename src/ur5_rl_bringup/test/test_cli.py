@@ -51,7 +51,7 @@ def test_fault_a_run_folder_that_cannot_be_is_one_line(run, tmp_path, capsys):
     (tmp_path / "run").write_text("a file")
     assert run("sim", "--policy", "servo") == 2
     error = capsys.readouterr().err
-    assert error == f"ur5rl: error: run folder {tmp_path / 'run'}: File exists\n"
+    assert error == f"ur5rl: error: run folder: {tmp_path / 'run'}: File exists\n"
     assert not run.started
 
 

@@ -15,7 +15,7 @@ from ur5_rl_bringup.cli import options_from, parser, started_as
 from ur5_rl_bringup.core.watch_config import WatchConfig
 from ur5_rl_bringup.graph import OnExit, environment, graph, node_names, parameter_files
 from ur5_rl_bringup.options import RunOptions
-from ur5_rl_bringup.resolved import check_node_names
+from ur5_rl_bringup.resolved import check_parameters, write_run_description
 from ur5_rl_env.core.arm_config import ArmConfig
 
 ROOT = Path(__file__).parents[3]
@@ -124,7 +124,7 @@ def test_the_controller_serves_on_until_the_arm_node_has_braked():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=str)
 def test_our_parameter_files_speak_to_nodes_that_exist(path):
-    check_node_names(options(), [path])
+    check_parameters(options(), [path])
 
 
 @pytest.mark.parametrize("preset", ["cpu", "thesis"])
@@ -143,7 +143,7 @@ def test_fault_a_parameter_file_for_an_unknown_node_is_refused(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("/**/env_nod:\n  ros__parameters:\n    seed: 9\n")
     with pytest.raises(ValueError, match="mine.yaml: no node '.*env_nod'.*env_node"):
-        check_node_names(options(), [path])
+        check_parameters(options(), [path])
 
 
 @pytest.mark.parametrize("text", ["- 1\n", "env_node:\n  height: 9\n", "a: [\n"])
@@ -151,7 +151,7 @@ def test_fault_a_file_that_is_no_parameter_file_is_refused(tmp_path, text):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match="mine.yaml"):
-        check_node_names(options(), [path])
+        check_parameters(options(), [path])
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,7 @@ def test_fault_a_file_that_is_no_parameter_file_is_refused(tmp_path, text):
         ({"checkpoint": "/nowhere"}, "checkpoint"),
         ({"checkpoint": "/nowhere", "resume": True}, "resume"),
         ({"policy": "servo", "resume": True}, "resume"),
+        ({"policy": "zero", "checkpoint": "/nowhere"}, "policy zero"),
         ({"world": "robot", "headless": True}, "headless"),
         ({"architecture": "async_3"}, "architecture"),
         ({"action_period_ms": 5.0}, "action_period_ms"),
@@ -196,6 +197,18 @@ def test_fault_a_real_arm_does_not_go_on_with_the_run_of_a_virtual_one(tmp_path)
     (tmp_path / "runs" / "3_reaching_sac_0" / "checkpoints").mkdir(parents=True)
     arguments = parser().parse_args(["robot", "--resume"])
     assert options_from(arguments, tmp_path).run_dir.name == "1_reaching_sac_0"
+
+
+def test_fault_a_learner_for_a_virtual_robot_elsewhere_is_no_run_of_a_real_arm(tmp_path):
+    run_dir = tmp_path / "runs" / "1_reaching_sac_0"
+    (run_dir / "checkpoints").mkdir(parents=True)
+    words = ["learner", "--robot", "127.0.0.3", "--run-dir", str(run_dir)]
+    write_run_description(options_from(parser().parse_args(words), ROOT), [])
+    for words in (["robot", "--resume"], ["learner", "--robot", "127.0.0.4", "--resume"]):
+        with pytest.raises(ValueError, match="holds no run of reaching"):
+            options_from(parser().parse_args(words), tmp_path)
+    words = ["learner", "--robot", "127.0.0.3", "--resume"]
+    assert options_from(parser().parse_args(words), tmp_path).run_dir == run_dir
 
 
 def saved_run(run_dir, world):

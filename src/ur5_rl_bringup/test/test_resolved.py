@@ -7,7 +7,7 @@ import pytest
 from ur5_rl_bringup.graph import graph, parameter_files
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import (
-    check_node_names,
+    check_parameters,
     decided_parameters,
     parameters_of,
     write_run_description,
@@ -32,7 +32,7 @@ def options(tmp_path):
 
 
 def check(chosen):
-    check_node_names(chosen, parameter_files(chosen))
+    check_parameters(chosen, parameter_files(chosen))
 
 
 def resolved(chosen):
@@ -75,14 +75,14 @@ def test_what_no_option_was_typed_for_is_the_files(options):
     chosen = options(
         ("/**/env_node", "action_period_s: 0.08, waits_for_learner: true"),
         ("/**/learner_node", "action_period_s: 0.08, architecture: sequential"),
-        ("/**/arm_node", "action_period_s: 0.08, max_command_age_s: 0.2"),
+        ("/**/arm_node", "action_period_s: 0.08, max_command_age_s: 0.15"),
         ("/**/watch_node", "action_period_s: 0.08"),
     )
     check(chosen)
     values = resolved(chosen)
     assert values["env_node"]["action_period_s"] == 0.08
     assert values["learner_node"]["architecture"] == "sequential"
-    assert values["arm_node"]["max_command_age_s"] == 0.2
+    assert values["arm_node"]["max_command_age_s"] == 0.15
 
 
 def test_fault_a_file_that_changes_what_is_shared_for_one_node_is_refused(options):
@@ -118,10 +118,10 @@ def test_the_address_that_was_typed_is_stronger_as_its_help_says(options):
 
 
 def test_an_age_of_the_users_is_stronger_than_one_that_was_worked_out(options):
-    chosen = options(("/**/arm_node", "max_command_age_s: 0.2"), action_period_ms=80.0)
+    chosen = options(("/**/arm_node", "max_command_age_s: 0.15"), action_period_ms=80.0)
     check(chosen)
     values = resolved(chosen)
-    assert values["arm_node"]["max_command_age_s"] == 0.2
+    assert values["arm_node"]["max_command_age_s"] == 0.15
     assert values["actor_node"]["max_observation_age_s"] == pytest.approx(0.24)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.env_config import EnvConfig
 from ur5_rl_env.core.task import ACTION_PERIOD_S, MAX_JOINT_SPEED_RAD_S
 
@@ -37,6 +38,7 @@ def check_agreement(parameters: Parameters) -> None:
             values = ", ".join(f"{node} {value}" for node, value in given.items())
             raise ValueError(f"{name} must be the same for all nodes, got {values}")
     _check_match(parameters)
+    _check_age(parameters)
 
 
 def _check_match(parameters: Parameters) -> None:
@@ -51,4 +53,20 @@ def _check_match(parameters: Parameters) -> None:
         raise ValueError(
             f"{name} of env_node must be at least {ON_THE_WAY_S} above latency_s of "
             f"camera_node ({latency_s}), got {tolerance_s}"
+        )
+
+
+def _check_age(parameters: Parameters) -> None:
+    """Let a command be too old for the arm when env_node says that the arm braked."""
+    if "arm_node" not in parameters:
+        return
+    arm = parameters["arm_node"]
+    period_s = arm.get("action_period_s", ACTION_PERIOD_S)
+    age_s = arm.get("max_command_age_s", ArmConfig.max_command_age_s)
+    if not all(isinstance(value, int | float) for value in (age_s, period_s)):
+        return  # the node itself says what is wrong
+    if not age_s < 2.0 * period_s:
+        raise ValueError(
+            f"max_command_age_s of arm_node must be below two action periods "
+            f"({2.0 * period_s:g}), got {age_s}"
         )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,13 +48,17 @@ def _call(node: Node, name: str) -> int:
     client = node.create_client(Trigger, name)
     if not client.wait_for_service(FIND_S):
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
-        print(f"ur5rl: error: nobody offers {name} in ROS domain {domain}: is a run on?")
+        _complain(f"nobody offers {name} in ROS domain {domain}: is a run on?")
         return EXIT_NOBODY
     future = client.call_async(Trigger.Request())
     rclpy.spin_until_future_complete(node, future, timeout_sec=ANSWER_S)
     answer = future.result()
     if answer is None:
-        print(f"ur5rl: error: {name} has not answered for {ANSWER_S:g} s")
+        _complain(f"{name} has not answered for {ANSWER_S:g} s")
         return EXIT_REFUSED
     print(f"{name}: {answer.message}")
     return EXIT_OK if answer.success else EXIT_REFUSED
+
+
+def _complain(text: str) -> None:
+    print(f"ur5rl: error: {text}", file=sys.stderr)

@@ -18,9 +18,9 @@ from ur5_rl_bringup.first_run import checklist
 from ur5_rl_bringup.graph import Process, environment, graph, parameter_files
 from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, WORLDS, RunOptions
 from ur5_rl_bringup.resolved import (
-    check_node_names,
+    check_parameters,
     parameters_of,
-    world_of,
+    robot_of,
     write_run_description,
 )
 from ur5_rl_bringup.shared_folder import shared_folder
@@ -139,7 +139,7 @@ def _add_result_options(command: argparse.ArgumentParser, episodes: int) -> None
 
 def _add_policy_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--policy", choices=POLICIES, default="sac")
+    add("--policy", choices=POLICIES, help="default sac, which learns")
     checkpoint_help = "act from run_dir/checkpoints/NUMBER, noise-free; nothing learns"
     add("--checkpoint", default="", metavar="DIR", help=checkpoint_help)
     host_help = "machine that learns, by `ur5rl learner`; default: this one"
@@ -156,7 +156,7 @@ def _add_learning_options(command: argparse.ArgumentParser) -> None:
 def _add_dry_run_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--world", choices=WORLDS, default="robot")
-    add("--policy", choices=POLICIES, default="servo", help="sac: see --checkpoint")
+    add("--policy", choices=POLICIES, help="default servo; sac: see --checkpoint")
     add("--checkpoint", default="", metavar="DIR", help="whose actions are told")
 
 
@@ -167,6 +167,9 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         ValueError: something that was named does not exist or does not fit.
     """
     typed = argparse.Namespace(**DEFAULTS | vars(arguments))
+    if typed.policy is None:
+        is_servo = typed.command == "dry-run" and not typed.checkpoint
+        typed.policy = "servo" if is_servo else "sac"
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name = f"{stamp}_{typed.task}_{typed.policy}_{typed.seed}"
     run_dir = typed.run_dir or root / "runs" / (name + SUFFIXES.get(typed.command, ""))
@@ -183,7 +186,7 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         run_dir=run_dir.resolve(),
         world=typed.world,
         task=typed.task,
-        policy="sac" if typed.checkpoint else typed.policy,
+        policy=typed.policy,
         preset=typed.preset,
         architecture=typed.architecture,
         action_period_ms=typed.action_period_ms,
@@ -207,14 +210,14 @@ def _absolute(path: str) -> str:
 
 
 def _newest_run(runs: Path, typed: argparse.Namespace) -> Path:
-    """Return the newest run that may go on: of the same task, in the same world."""
+    """Return the newest run that may go on: of the same task, with the same robot."""
     pattern = f"*_{typed.task}_sac_*/checkpoints"
     found = [path.parent for path in runs.glob(pattern)]
-    found = [run for run in found if world_of(run) == typed.world]
+    whose = typed.robot_host or typed.world
+    found = [run for run in found if robot_of(run) == whose]
     if not found:
         raise ValueError(
-            f"resume: {runs} holds no run of {typed.task} ({typed.world}) "
-            "with a checkpoint"
+            f"resume: {runs} holds no run of {typed.task} ({whose}) with a checkpoint"
         )
     return max(found, key=lambda path: path.stat().st_mtime)
 
@@ -226,7 +229,7 @@ def run_graph(options: RunOptions, *, verbose: bool) -> int:
         ValueError: a parameter file is wrong, another run has the ROS domain, or the
             run's folder cannot be written.
     """
-    check_node_names(options, parameter_files(options))
+    check_parameters(options, parameter_files(options))
     with claim_for_run(options.part):
         return _run_claimed(options, verbose=verbose)
 
@@ -238,7 +241,8 @@ def _run_claimed(options: RunOptions, *, verbose: bool) -> int:
         write_run_description(options, processes)
         children = [started_as(process, options) for process in processes]
     except OSError as error:
-        raise ValueError(f"run folder {options.run_dir}: {error.strerror}") from None
+        where = error.filename or options.run_dir
+        raise ValueError(f"run folder: {where}: {error.strerror}") from None
     if options.dry_run:
         print("\n".join(checklist(options.root)))
     print(_greeting(options), flush=True)

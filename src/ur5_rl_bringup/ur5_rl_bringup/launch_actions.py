@@ -26,7 +26,7 @@ from ur5_rl_bringup.graph import OnExit, Process, environment, graph, parameter_
 from ur5_rl_bringup.launch_arguments import ARGUMENTS, options_of
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import (
-    check_node_names,
+    check_parameters,
     parameters_of,
     write_run_description,
 )
@@ -67,7 +67,7 @@ def _body(root: Path, world: str, names: Sequence[str]) -> OpaqueFunction:
 
 def _started(given: dict[str, str], root: Path, world: str, namespace: str) -> list[Any]:
     options = options_of(given, root, world)
-    check_node_names(options, parameter_files(options))
+    check_parameters(options, parameter_files(options))
     claim_for_run(options.part, namespace).detach()  # until this process ends
     options.run_dir.mkdir(parents=True, exist_ok=True)
     processes = graph(options, shared_folder())

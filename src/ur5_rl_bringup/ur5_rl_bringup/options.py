@@ -86,6 +86,8 @@ class RunOptions:
         self._check_hosts()
         if self.headless and self.world == "robot" and not self.robot_host:
             raise ValueError("headless: a real camera needs a real monitor to look at")
+        if self.checkpoint and self.policy != "sac":
+            raise ValueError(f"policy {self.policy}: a checkpoint acts, leave it out")
         if self.resume and not self.learns:
             raise ValueError("resume: nothing learns in this run")
         if self.checkpoint:

@@ -41,18 +41,20 @@ TOLD = (DESCRIPTION, "report.json", "picture.png")
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
 
 
-def check_node_names(options: RunOptions, files: Sequence[Path]) -> None:
-    """Refuse parameter files that speak to nobody, and the user's that contradict.
+def check_parameters(options: RunOptions, files: Sequence[Path]) -> None:
+    """Refuse parameters that reach nobody, contradict the command, or do not fit.
 
     ROS would ignore the first: a misspelt node name silently leaves the defaults in
-    force. What the second say would be overridden by the command itself.
+    force. The second would be overridden by the command itself. The third fit their own
+    node alone, see `agreement.py`.
 
     Raises:
-        ValueError: names the file, the key and the names that exist; or the file, the
-            node, the parameter and the option to use instead.
+        ValueError: names the file, the key and the names that exist; the file, the node,
+            the parameter and the option to use instead; or the nodes and their values.
     """
     _check_keys(options, files)
-    for process in graph(options, Path()):
+    processes = graph(options, Path())
+    for process in processes:
         decided = decided_parameters(process, options)
         for path in options.params:
             for name, value in values_for_node(path, process.name).items():
@@ -61,7 +63,7 @@ def check_node_names(options: RunOptions, files: Sequence[Path]) -> None:
                         f"parameter file {path}: {name} of {process.name} is {value!r}, "
                         f"this run says {decided[name]!r}: {_advice(name)}"
                     )
-    check_agreement({p.name: parameters_of(p, options) for p in graph(options, Path())})
+    check_agreement({p.name: parameters_of(p, options) for p in processes})
 
 
 def _advice(name: str) -> str:
@@ -119,23 +121,27 @@ def write_run_description(options: RunOptions, processes: Sequence[Process]) -> 
         "commit": commit_at(options.root),
         "versions": {name: _version(name) for name in WRITTEN_VERSIONS},
     }
-    keep_earlier(options.run_dir)
+    _keep_earlier(options.run_dir)
     path = options.run_dir / DESCRIPTION
     path.write_text(json.dumps(description, indent=2, default=str) + "\n")
 
 
-def keep_earlier(run_dir: Path) -> None:
-    """Rename what the run told of itself before it was resumed: run_1.json and so on."""
+def _keep_earlier(run_dir: Path) -> None:
+    """Rename what an earlier run in this folder told of itself: run_1.json and so on."""
     told = [path for name in TOLD if (path := run_dir / name).is_file()]
     number = next(n for n in count(1) if not (run_dir / f"run_{n}.json").exists())
     for path in told:
         path.rename(path.with_stem(f"{path.stem}_{number}"))
 
 
-def world_of(run_dir: Path) -> str:
-    """Return the world of a run; "" if its description is not there, or not whole."""
+def robot_of(run_dir: Path) -> str:
+    """Return whose steps a run learns from: a world, or the machine that has the robot.
+
+    "" if its description is not there, or not whole.
+    """
     try:
-        return str(json.loads((run_dir / DESCRIPTION).read_text())["options"]["world"])
+        options = json.loads((run_dir / DESCRIPTION).read_text())["options"]
+        return str(options.get("robot_host") or options["world"])
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 

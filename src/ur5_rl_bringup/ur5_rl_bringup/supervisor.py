@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -136,8 +137,10 @@ class Supervisor:
 
 def _tell(line: str) -> None:
     """Print a line; a terminal that was closed is no reason to leave an arm alone."""
-    with contextlib.suppress(OSError):
+    try:
         print(line, flush=True)
+    except OSError:  # what is left in the buffer must not fail at the exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:

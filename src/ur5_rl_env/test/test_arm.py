@@ -180,7 +180,7 @@ def test_stop_brakes_and_holds_until_recovered():
     assert rig.command() == "stopped by hand"
     assert rig.arm.move_to_start(rig.plant.q).result[0] is False
     assert rig.arm.enable(rig.now_ns) == "stopped by hand"
-    assert rig.arm.recover() == (True, "arm has recovered: call enable_arm")
+    assert rig.arm.recover() == (True, "arm has recovered: the next reset moves it")
     rig.run(50)
     assert (rig.arm.state, rig.speed < 1e-6) == (ArmState.IDLE, True)
     assert rig.command() == "arm has recovered: call enable_arm"

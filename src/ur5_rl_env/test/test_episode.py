@@ -129,6 +129,16 @@ def test_fault_an_observation_held_back_is_a_zero_action_and_no_silent_actor():
     assert (running.record.held_observations, running.record.missed_actions) == (4, 0)
 
 
+def test_fault_a_late_answer_acts_while_an_observation_is_held_back():
+    running = episode()
+    advance(running)
+    advance(running)  # the answer to step 0 is late
+    running.hold()
+    step = advance(running, answer=answer(7, 0, 0.9))
+    np.testing.assert_allclose(step.action, 0.9)
+    assert running.record.missed_actions == 1
+
+
 def test_one_answer_ends_the_silence():
     running = episode()
     advance(running)

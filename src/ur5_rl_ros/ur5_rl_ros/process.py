@@ -39,6 +39,10 @@ class ConfigurationError(RuntimeError):
     """A parameter, file or device is wrong: starting again cannot help."""
 
 
+class LastWordError(RuntimeError):
+    """What a process should leave behind cannot be written, and could before."""
+
+
 @contextmanager
 def configuration() -> Iterator[None]:
     """Take a ValueError or OSError of the block for a `ConfigurationError`.
@@ -115,8 +119,8 @@ def run(make_node: Callable[[], Node]) -> None:
     `run(stop)` has this thread for its loop, and its callbacks run in one more thread.
     `close()`, where a node has it, is called while the context is still valid.
     Exits with 2 and one line where the node cannot be made (a ValueError or OSError) or
-    says ConfigurationError, with 3 and one line when a link was lost, and with 1 and a
-    traceback on any other error.
+    says ConfigurationError, with 3 and one line when a link was lost, with 1 and one line
+    at a LastWordError, and with 1 and a traceback on any other error.
     """
     stop = Stop().install()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -134,6 +138,8 @@ def run(make_node: Callable[[], Node]) -> None:
         code = _complain(str(error), EXIT_LINK_LOST)
     except ConfigurationError as error:
         code = _complain(str(error), EXIT_CONFIGURATION)
+    except LastWordError as error:
+        code = _complain(str(error), EXIT_CRASHED)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception:  # shown here: the threads behind it may hang

@@ -27,7 +27,7 @@ from ur5_rl_interfaces.msg import ArmStatus, EnvStatus, EpisodeSummary, LearnerS
 from ur5_rl_ros import qos
 from ur5_rl_ros.diagnostics import OK, WARN, Diagnostics
 from ur5_rl_ros.params import load_config
-from ur5_rl_ros.process import Stop, run
+from ur5_rl_ros.process import LastWordError, Stop, run
 from ur5_rl_ros.throttle import at_most_every
 
 INBOX_SAMPLES = 2000  # a minute's worth: drawing takes a second
@@ -123,7 +123,7 @@ class MonitorNode(Node):
         """Count and tell until the run is over or the process is asked to stop.
 
         Raises:
-            SystemExit: report or picture could not be written.
+            LastWordError: report or picture could not be written.
         """
         signal.signal(signal.SIGUSR1, self._on_user_signal)
         with closing(self._events) as events:
@@ -138,9 +138,7 @@ class MonitorNode(Node):
         try:
             monitor.finish(time.monotonic(), monitor.ended_by or "asked to stop")
         except OSError as error:
-            # No ConfigurationError: the places were good at the start, then the disk
-            # filled up. A text makes it this line and the exit code 1 (EXIT_CRASHED).
-            raise SystemExit(f"error: {error}") from error
+            raise LastWordError(str(error)) from error  # the places were good before
 
     def _on_user_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._picture_wanted = True

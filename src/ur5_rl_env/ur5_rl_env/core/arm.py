@@ -10,6 +10,7 @@ from ur5_rl_env.core.arm_config import ArmConfig
 from ur5_rl_env.core.arm_state import (
     ARMED_STATES,
     CALL_ENABLE,
+    RECOVERED,
     ArmState,
     RobotSample,
     fault_of,
@@ -111,7 +112,7 @@ class Arm:
             return True, "nothing to recover from"
         self.disable("arm has recovered")
         self.stop_cause = ""
-        return True, f"arm has recovered: {CALL_ENABLE}"
+        return True, RECOVERED
 
     @property
     def is_emergency(self) -> bool:

@@ -14,6 +14,7 @@ from ur5_rl_env.core.ur_modes import (
 )
 
 CALL_RECOVER = "call recover_arm"
+RECOVERED = "arm has recovered: the next reset moves it"
 CALL_ENABLE = "call enable_arm"
 SWITCH_ON = "switch it on (dashboard: power on, brake release)"
 

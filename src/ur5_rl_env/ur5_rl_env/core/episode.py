@@ -88,7 +88,8 @@ class Episode:
     Each time step holds the action that was executed. An observation that was not
     answered in time means that the arm went on with the command before, which may have
     come late itself; twice in a row, that even this one was too old, and the arm braked:
-    zero. One that was held back means that the arm braked, too.
+    zero. One that was held back means that it braked, too, unless the answer before came
+    late.
     """
 
     def __init__(self, config: EnvConfig, reward: Reward, number: int) -> None:
@@ -98,6 +99,7 @@ class Episode:
         self._reward = reward
         self._step = -1
         self._executed = STILL.copy()
+        self._answered = -1  # the newest step whose answer came in time
         self._missed_in_a_row = 0
         self._is_held = False
         self._apart_in_a_row = 0
@@ -180,19 +182,24 @@ class Episode:
         return self._snapshot
 
     def _take(self, answer: Answer | None) -> None:
-        if self._is_held:
-            self._is_held = False
-            self._executed = STILL.copy()
+        ours = answer if answer and answer.episode == self.number else None
+        if ours is None or ours.step != self._step:
+            self._go_without_answer(ours)
             return
-        step = answer.step if answer and answer.episode == self.number else None
-        if answer is None or step != self._step:
+        self._answered, self._missed_in_a_row = self._step, 0
+        self._executed = ours.action
+        self.record.policy_version = ours.policy_version
+        self.record.observation_to_command_ms.append(ours.observation_to_command_ms)
+        self.record.policy_age_s.append(ours.policy_age_s)
+
+    def _go_without_answer(self, newest: Answer | None) -> None:
+        """Note what the arm did on the `newest` answer, or without any."""
+        was_held, self._is_held = self._is_held, False
+        if not was_held:
             self.record.missed_actions += 1
             self._missed_in_a_row += 1
-            is_in_force = answer is not None and step == self._step - 1
-            self._executed = answer.action if is_in_force else STILL.copy()
-            return
-        self._missed_in_a_row = 0
-        self._executed = answer.action
-        self.record.policy_version = answer.policy_version
-        self.record.observation_to_command_ms.append(answer.observation_to_command_ms)
-        self.record.policy_age_s.append(answer.policy_age_s)
+        is_young = newest is not None and newest.step == self._step - 1
+        if newest is None or not is_young or (was_held and newest.step == self._answered):
+            self._executed = STILL.copy()  # too old for the arm, which braked
+        else:
+            self._executed = newest.action

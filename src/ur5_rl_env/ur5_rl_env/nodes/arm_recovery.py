@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from ur5_rl_env.core.arm import Arm
 from ur5_rl_env.core.arm_config import ArmConfig
-from ur5_rl_env.core.arm_state import FAULT_STATES, RobotSample
+from ur5_rl_env.core.arm_state import FAULT_STATES, RECOVERED, RobotSample
 from ur5_rl_env.core.ur_modes import RuntimeState, SafetyMode
 from ur5_rl_env.core.velocity_command import NANOSECONDS
 from ur5_rl_env.nodes import last_resort
@@ -78,7 +78,9 @@ class ArmRecovery:
         await give_way_until(
             lambda: self._arm.state not in FAULT_STATES, SETTLE_TIMEOUT_S
         )
-        return self._arm.state not in FAULT_STATES, self._arm.cause
+        if self._arm.state in FAULT_STATES:
+            return False, self._arm.cause
+        return True, RECOVERED
 
     async def _unlock(self) -> str:
         """End a protective stop; return why that failed, or ""."""

@@ -106,10 +106,10 @@ class EnvInputs:
 
     def fault(self, *, before_reset: bool = False) -> str:
         """Return what keeps an episode, or its reset, from going on, or ""."""
-        now_ns, arm = time.monotonic_ns(), self._arm
-        silence = self.arm_silence()
-        if silence or arm is None:
+        if silence := self.arm_silence():
             return silence
+        now_ns, arm = time.monotonic_ns(), self._arm
+        assert arm is not None  # noqa: S101  it was heard
         if arm.state not in (READY_STATES if before_reset else ARMED_STATES):
             return f"arm: {arm.cause[:MAX_WORDS]}"
         fault = self.sensors.fault(now_ns)

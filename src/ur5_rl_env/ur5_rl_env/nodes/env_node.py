@@ -108,9 +108,9 @@ class EnvNode(Node):
         if not is_allowed:
             return
         self.get_logger().warning("arm is in a protective stop: sends unlock_arm")
-        if cause := self._call(
-            [("unlock_arm", self._unlock_arm, Trigger.Request())], stop
-        ):
+        unlocking = [("unlock_arm", self._unlock_arm, Trigger.Request())]
+        # The arm is silent while it makes its control interface anew.
+        if cause := self._call(unlocking, stop, while_heard=False):
             self.get_logger().warning(cause)
         stop.wait(AFTER_FAULT_S)
 
@@ -131,8 +131,17 @@ class EnvNode(Node):
             stop.wait(AFTER_FAULT_S)
         return not cause
 
-    def _call(self, calls: list[tuple[str, Client, object]], stop: Stop) -> str:
-        """Call services side by side; return what went wrong, "" if nothing did."""
+    def _call(
+        self,
+        calls: list[tuple[str, Client, object]],
+        stop: Stop,
+        *,
+        while_heard: bool = True,
+    ) -> str:
+        """Call services side by side; return what went wrong, "" if nothing did.
+
+        By default the wait for their answers ends where arm_node falls silent.
+        """
         for name, client, _ in calls:
             if not client.service_is_ready():
                 return f"service {name} is not there"
@@ -140,17 +149,18 @@ class EnvNode(Node):
             (name, client, client.call_async(message)) for name, client, message in calls
         ]
         try:
-            return self._failure({name: future for name, _, future in futures}, stop)
+            by_name = {name: future for name, _, future in futures}
+            return self._failure(by_name, stop, while_heard)
         finally:
             for _, client, future in futures:
                 client.remove_pending_request(future)  # else kept for its answer
 
-    def _failure(self, futures: dict[str, Future], stop: Stop) -> str:
-        """Wait for all answers, while the arm is heard; return what went wrong, or ""."""
+    def _failure(self, futures: dict[str, Future], stop: Stop, while_heard: bool) -> str:
+        """Wait for all answers; return what went wrong, or ""."""
         deadline_ns = time.monotonic_ns() + round(self._config.reset_timeout_s * 1e9)
         for name, future in futures.items():
             while not future.done():
-                if silence := self._inputs.arm_silence():
+                if while_heard and (silence := self._inputs.arm_silence()):
                     return silence
                 if time.monotonic_ns() > deadline_ns:
                     return f"{name} did not answer in {self._config.reset_timeout_s} s"
