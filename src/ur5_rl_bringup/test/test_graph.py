@@ -228,8 +228,12 @@ def test_a_learnt_policy_acts_on_the_real_arm_where_nothing_learns(monkeypatch, 
     assert nodes["actor_node"].parameters["checkpoint"] == str(policy)
 
 
-def test_node_names_cover_every_process():
-    assert set(processes()) <= node_names(options(policy="zero"))
+@pytest.mark.parametrize(
+    "chosen",
+    [{"policy": "zero"}, {"resume": True}, {"headless": True}, {"world": "robot"}],
+)
+def test_node_names_cover_every_process_whatever_was_chosen(chosen):
+    assert set(processes()) <= node_names(options(**chosen))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

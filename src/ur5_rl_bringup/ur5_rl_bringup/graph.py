@@ -129,6 +129,8 @@ def node_names(options: RunOptions) -> frozenset[str]:
         world="sim",
         policy="sac",
         checkpoint="",
+        resume=False,
+        headless=False,
         dry_run=False,
         learner_host="",
         robot_host="",

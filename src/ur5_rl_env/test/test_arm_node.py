@@ -12,6 +12,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
@@ -22,6 +23,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from ur5_rl_env.core.task import JOINT_NAMES, START_POSE_RAD
+from ur5_rl_env.nodes import arm_link
 from ur5_rl_interfaces.msg import ArmStatus, JointVelocityCommand, StopRequest
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
@@ -677,9 +679,25 @@ def test_fault_a_loop_that_hangs_is_stopped_by_the_robot_and_ended_by_the_kernel
 
 
 def test_fault_a_robot_that_takes_the_call_and_says_nothing(ros_domain, tmp_path):
-    """ur_rtde then hangs in a constructor, with Python's lock in its hand."""
     with socket.create_server(("127.0.0.7", 30004)):
+        arm = ArmProcess(ros_domain, "127.0.0.7", tmp_path / "log", connect_timeout_s=2.0)
+        code, _ = arm.wait(15)
+    assert code == 2
+    assert "error: robot at 127.0.0.7:30004 does not answer (timed out)" in arm.log()
+
+
+def test_fault_a_robot_that_says_its_version_and_then_nothing(ros_domain, tmp_path):
+    """ur_rtde then hangs in a constructor, with Python's lock in its hand."""
+    with socket.create_server(("127.0.0.7", 30004)) as server:
+        threading.Thread(target=say_version_once, args=(server,), daemon=True).start()
         arm = ArmProcess(ros_domain, "127.0.0.7", tmp_path / "log")
         code, took_s = arm.wait(30)
     assert code == -signal.SIGALRM
     assert took_s < 20.0
+
+
+def say_version_once(server):
+    client, _ = server.accept()
+    with client:
+        client.recv(5)
+        client.sendall(arm_link.ACCEPTS)

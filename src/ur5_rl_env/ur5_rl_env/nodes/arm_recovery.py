@@ -52,7 +52,10 @@ class ArmRecovery:
     async def recover(self) -> tuple[bool, str]:
         """Bring the arm back for a person; return whether it is, and what to tell."""
         is_ready, text = self._arm.recover()
-        return (True, text) if is_ready else await self.end_stop_of_robot()
+        if not is_ready:
+            return await self.end_stop_of_robot()
+        await self._settle()
+        return True, text
 
     async def end_stop_of_robot(self) -> tuple[bool, str]:
         """Unlock the robot and rebuild the link; a person's stop stays. For callbacks."""
@@ -75,12 +78,16 @@ class ArmRecovery:
         await give_way_until(lambda: not self._rebuild_wanted, REBUILD_TIMEOUT_S)
         if self._arm.needs_rebuild:
             return False, self._arm.cause
-        await give_way_until(
-            lambda: self._arm.state not in FAULT_STATES, SETTLE_TIMEOUT_S
-        )
+        await self._settle()
         if self._arm.state in FAULT_STATES:
             return False, self._arm.cause
         return True, RECOVERED
+
+    async def _settle(self) -> None:
+        """Wait for the loop to see it: who is answered may arm the arm at once."""
+        await give_way_until(
+            lambda: self._arm.state not in FAULT_STATES, SETTLE_TIMEOUT_S
+        )
 
     async def _unlock(self) -> str:
         """End a protective stop; return why that failed, or ""."""
