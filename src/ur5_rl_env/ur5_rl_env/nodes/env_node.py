@@ -156,7 +156,7 @@ class EnvNode(Node):
                 client.remove_pending_request(future)  # else kept for its answer
 
     def _failure(self, futures: dict[str, Future], stop: Stop, while_heard: bool) -> str:
-        """Wait for all answers; return what went wrong, or ""."""
+        """Wait for all answers, as `_call` says; return what went wrong, or ""."""
         deadline_ns = time.monotonic_ns() + round(self._config.reset_timeout_s * 1e9)
         for name, future in futures.items():
             while not future.done():
