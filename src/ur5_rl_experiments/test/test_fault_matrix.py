@@ -2,6 +2,8 @@
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,8 @@ from ur5_rl_experiments.core.fault_outcome import Outcome
 from ur5_rl_experiments.faults import matrix
 from ur5_rl_experiments.faults.case import Case
 from ur5_rl_experiments.faults.graph_under_test import FaultError, GraphUnderTest
-from ur5_rl_experiments.faults.matrix import Harness
+from ur5_rl_experiments.faults.matrix import Harness, Result
+from ur5_rl_experiments.faults.published import PAGE, RECORD, publish
 
 PASSED = Outcome(detector="somebody")
 FAILED = Outcome(detector="nobody", failures=("it went wrong",))
@@ -103,3 +106,35 @@ def test_a_failure_while_the_machine_stood_still_is_repeated(
     )
     assert result.disturbed == ["the machine stood still for 40 ms: it went wrong"]
     assert result.entry()["passed"] == 3
+
+
+def result(fault, runs, passed, commit):
+    failed = [FAILED] * (runs - passed)
+    result = Result(case(fault, None), Random(0), commit, [PASSED] * passed + failed)
+    return result.entry()
+
+
+def test_what_is_injected_anew_replaces_what_is_published_and_nothing_else(tmp_path):
+    (tmp_path / PAGE.parent).mkdir()
+    publish(tmp_path, [result("F2", 10, 10, "old"), result("F1", 50, 49, "old")])
+    publish(tmp_path, [result("F1", 50, 50, "new")])
+    record = json.loads((tmp_path / RECORD).read_text())
+    assert [(e["fault"], e["passed"], e["commit"]) for e in record] == [
+        ("F1", 50, "new"),
+        ("F2", 10, "old"),
+    ]
+    text = (tmp_path / PAGE).read_text()
+    assert "60 of 60 injections passed" in text
+    assert "it went wrong" not in text
+    assert "F1e (0 of 50)" in text  # what is planned and was never injected
+
+
+def test_the_page_is_what_its_record_says(tmp_path):
+    root = Path(__file__).parents[3]
+    (tmp_path / PAGE.parent).mkdir()
+    publish(tmp_path, json.loads((root / RECORD).read_text()))
+    written, published = (
+        [line for line in (place / PAGE).read_text().splitlines() if line.startswith("|")]
+        for place in (tmp_path, root)
+    )
+    assert written == published

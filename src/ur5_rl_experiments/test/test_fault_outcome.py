@@ -78,6 +78,8 @@ def test_runs_are_taken_together_and_failures_stay_visible():
     assert item["stop_ms"] == {"p50": 200.0, "max": 300.0}
     assert item["travel_rad_max"] == 0.2
     assert item["detect_ms"] is None
-    row = matrix_rows([("actor dies", "SIGKILL", item)])[-1]
+    at = item | {"commit": f"{'a1b2c3d4' * 5}-dirty"}
+    row = matrix_rows([("actor dies", "SIGKILL", at)])[-1]
     assert "**1 of 2**" in row
     assert "200, 300" in row
+    assert row.endswith("| a1b2c3d-dirty |")

@@ -1,5 +1,6 @@
 """What one injected fault led to, and what a number of them amount to."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,7 +82,7 @@ def _notes(outcomes: Sequence[Outcome]) -> dict[str, float]:
 COLUMNS = (
     "fault", "injected", "noticed by", "after (p50, max) [ms]",
     "brakes after [ms]", "rests after [ms]", "travel [rad, m]", "back after [s]",
-    "limit", "passed",
+    "limit", "passed", "commit",
 )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def matrix_rows(rows: Sequence[tuple[str, str, dict[str, Any]]]) -> list[str]:
     """Return the lines of a table in Markdown.
 
     Args:
-        rows: Title, injection and `entry` of each fault.
+        rows: Title, injection and `entry` of each fault, with the `commit` it ran at.
     """
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
     for title, injection, item in rows:
@@ -104,6 +105,7 @@ def matrix_rows(rows: Sequence[tuple[str, str, dict[str, Any]]]) -> list[str]:
             _number(item["recover_s_max"], 1),
             item["limit"],
             _verdict(item),
+            _short(item["commit"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -112,6 +114,11 @@ def matrix_rows(rows: Sequence[tuple[str, str, dict[str, Any]]]) -> list[str]:
 def _verdict(item: dict[str, Any]) -> str:
     text = f"{item['passed']} of {item['runs']}"
     return text if item["passed"] == item["runs"] else f"**{text}**"
+
+
+def _short(commit: str) -> str:
+    """Return a commit as people write it: "1a2b3c4", "1a2b3c4-dirty"."""
+    return re.sub(r"\b([0-9a-f]{7})[0-9a-f]{33}\b", r"\1", commit)
 
 
 def _pair(spread: dict[str, float] | None) -> str:

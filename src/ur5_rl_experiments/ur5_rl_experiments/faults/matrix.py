@@ -1,4 +1,4 @@
-"""All faults in order, run after run, and the table that is published."""
+"""All faults in order, run after run, and what is kept of them."""
 
 import json
 import shutil
@@ -29,6 +29,7 @@ from ur5_rl_experiments.faults.graph_under_test import (
     GraphUnderTest,
     graph_under_test,
 )
+from ur5_rl_ros.code_version import commit_at
 
 MODULES = (
     commanders,
@@ -60,6 +61,7 @@ class Result:
 
     Attributes:
         rng: Draws when and how the next one is injected.
+        commit: Of the code it was injected into.
         outcomes: One per injection.
         disturbed: What was wrong with failed injections that were repeated because the
             machine itself stood still within them, one text each.
@@ -67,13 +69,18 @@ class Result:
 
     case: Case
     rng: Random
+    commit: str
     outcomes: list[Outcome] = field(default_factory=list)
     disturbed: list[str] = field(default_factory=list)
 
     def entry(self) -> dict[str, Any]:
         """Return the entry of the report."""
         item = entry(self.case.fault, self.case.limit, self.outcomes)
-        return item | {"disturbed": self.disturbed, "title": self.case.title}
+        return item | {
+            "disturbed": self.disturbed,
+            "title": self.case.title,
+            "commit": self.commit,
+        }
 
 
 class Harness:
@@ -83,6 +90,7 @@ class Harness:
         self._root = root
         self._folder = folder
         self._seed = seed
+        self._commit = commit_at(root)
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, cases: Sequence[Case], runs: int | None) -> Iterator[Result]:
@@ -106,7 +114,7 @@ class Harness:
                     yield from self._in_graphs(members, runs, freezes)
 
     def _begun(self, case: Case) -> Result:
-        return Result(case, Random(f"{case.fault} {self._seed}"))
+        return Result(case, Random(f"{case.fault} {self._seed}"), self._commit)
 
     def _in_graphs(
         self, cases: list[Case], runs: int | None, freezes: FreezeMeter
