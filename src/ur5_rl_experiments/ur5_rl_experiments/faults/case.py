@@ -101,6 +101,18 @@ def stopped(
     )
 
 
+def killed(
+    graph: GraphUnderTest, node: str, detector: str, **limits_ms: float
+) -> Outcome:
+    """Kill -9 a node while the arm moves; `limits_ms` are those of `stopped`."""
+    fault_ns = graph.kill(node)
+    motion = graph.await_rest(fault_ns)
+    recover_s = graph.await_episode(fault_ns)
+    return stopped(
+        motion, fault_ns, detector, Verdict(), **limits_ms, recover_s=recover_s
+    )
+
+
 def _after_ms(instant_ns: int | None, fault_ns: int) -> float | None:
     return None if instant_ns is None else max(0.0, (instant_ns - fault_ns) / 1e6)
 

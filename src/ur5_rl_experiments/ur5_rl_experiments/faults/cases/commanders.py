@@ -14,6 +14,7 @@ from ur5_rl_experiments.faults.case import (
     KILL_RUNS,
     Case,
     Verdict,
+    killed,
     named_after_ms,
     stopped,
 )
@@ -52,24 +53,12 @@ def _commander_dies(graph: GraphUnderTest, rng: Random, node: str) -> Outcome:
     graph.await_restarts_left(node)
     graph.await_motion()
     time.sleep(rng.uniform(0.0, 0.04))
-    return _killed(
+    return killed(
         graph,
         node,
         "arm_node: age of the command",
         brake_limit_ms=BRAKE_LIMIT_MS,
         stop_limit_ms=STOP_LIMIT_MS,
-    )
-
-
-def _killed(
-    graph: GraphUnderTest, node: str, detector: str, **limits_ms: float
-) -> Outcome:
-    """Kill a node while the arm moves; `limits_ms` are those of `stopped`."""
-    fault_ns = graph.kill(node)
-    motion = graph.await_rest(fault_ns)
-    recover_s = graph.await_episode(fault_ns)
-    return stopped(
-        motion, fault_ns, detector, Verdict(), **limits_ms, recover_s=recover_s
     )
 
 
@@ -94,7 +83,7 @@ def _dies_on_the_way_home(
         30.0,
     )
     graph.await_way_home(WAY_HOME_RAD_S)
-    return _killed(graph, node, detector, stop_limit_ms=HOME_STOP_LIMIT_MS)
+    return killed(graph, node, detector, stop_limit_ms=HOME_STOP_LIMIT_MS)
 
 
 def actor_freezes(graph: GraphUnderTest, rng: Random) -> Outcome:

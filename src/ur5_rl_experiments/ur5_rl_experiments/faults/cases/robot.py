@@ -8,7 +8,14 @@ from random import Random
 from std_srvs.srv import Trigger
 
 from ur5_rl_experiments.core.fault_outcome import Outcome
-from ur5_rl_experiments.faults.case import KILL_RUNS, Case, InGraph, Verdict, stopped
+from ur5_rl_experiments.faults.case import (
+    KILL_RUNS,
+    Case,
+    InGraph,
+    Verdict,
+    killed,
+    stopped,
+)
 from ur5_rl_experiments.faults.graph_under_test import (
     GraphSpec,
     GraphUnderTest,
@@ -42,17 +49,8 @@ def arm_node_dies(graph: GraphUnderTest, rng: Random) -> Outcome:
     graph.await_restarts_left("arm_node")
     graph.await_motion()
     time.sleep(rng.uniform(0.0, 0.008))
-    fault_ns = graph.kill("arm_node")
-    motion = graph.await_rest(fault_ns)
-    recover_s = graph.await_episode(fault_ns)
-    return stopped(
-        motion,
-        fault_ns,
-        "robot: ur_rtde watchdog, 20 Hz",
-        Verdict(),
-        stop_limit_ms=WATCHDOG_LIMIT_MS,
-        recover_s=recover_s,
-    )
+    detector = "robot: ur_rtde watchdog, 20 Hz"
+    return killed(graph, "arm_node", detector, stop_limit_ms=WATCHDOG_LIMIT_MS)
 
 
 def robot_is_away(command: str, away_s: float) -> InGraph:
