@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sac_learner.core.architectures import ARCHITECTURES, ASYNC_2, SEQUENTIAL
 from sac_learner.core.frame_store import HOST
 from sac_learner.core.networks import NetworkConfig
+from sac_learner.core.precision import AUTO, PRECISIONS
 
-PRECISIONS = ("bf16", "fp32")
 DEVICES = ("cpu", "cuda")  # or "cuda:1" and so on
 
 ABOVE_ZERO = (
@@ -38,7 +38,8 @@ class LearnerConfig:
         seed: Of weights, mini-batches and exploration in the update.
         device: "cpu", or a CUDA device such as "cuda:0".
         threads: Of the numerical kernels; 0 leaves the choice to PyTorch.
-        precision: "bf16" (in convolutions and hidden layers; the rest is fp32) or "fp32".
+        precision: "bf16" (in convolutions and hidden layers; the rest is fp32), "fp32",
+            or "auto": bf16 where the device multiplies it.
         height_px: Rows of a camera frame [px].
         width_px: Columns of a camera frame [px].
         crop_rows: Range of the random crop, rows per side [px].
@@ -87,7 +88,7 @@ class LearnerConfig:
     seed: int = 0
     device: str = "cpu"
     threads: int = 0
-    precision: str = "bf16"
+    precision: str = AUTO
 
     height_px: int = 90
     width_px: int = 160

@@ -33,6 +33,7 @@ from sac_learner.core.networks import (
     initialise_,
 )
 from sac_learner.core.parameters import check_finite
+from sac_learner.core.precision import computing_type
 
 
 class Metrics(NamedTuple):
@@ -76,7 +77,7 @@ class Sac:
         self.policy, self.critics, self.target_encoder, self.target_critics = (
             self._networks
         )
-        self._dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        self._dtype = computing_type(config.precision, self.device)
         self._fast = Networks._make(
             computing_copy(network, self._dtype) for network in self._networks
         )
@@ -135,6 +136,11 @@ class Sac:
             self.update_actor_and_temperature(latent)
         if moves.targets:
             self.update_targets()
+
+    @property
+    def computes_in(self) -> str:
+        """The number type of the passes, for people: "bfloat16" or "float32"."""
+        return str(self._dtype).removeprefix("torch.")
 
     @property
     def graph_refusal(self) -> str:

@@ -72,6 +72,8 @@ class LearnerNode(Node):
     def run(self, stop: process.Stop) -> None:
         """Learn until `stop` is raised, then write a last checkpoint."""
         with process.configuration():
+            sac = self._learner.sac
+            self.get_logger().info(f"computes in {sac.computes_in} on {sac.device}")
             self._resume_if_asked(stop)
         if stop.requested:
             return  # perhaps half resumed: what is on disk is better
@@ -217,6 +219,7 @@ class LearnerNode(Node):
     def _report(self) -> Report:
         status, sampler = self._status, self._learner.sampler
         values = {
+            "computes_in": self._learner.sac.computes_in,
             "env_steps": status.env_steps,
             "updates": status.updates,
             "updates_per_s": status.updates_per_s,

@@ -12,6 +12,7 @@ import torch
 
 from sac_learner.core.batch import Batch, TensorBatch, empty_batch, on_device
 from sac_learner.core.config import LearnerConfig
+from sac_learner.core.precision import computing_type
 from sac_learner.core.reference_step import ReferenceSac
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.sac import Sac
@@ -57,6 +58,11 @@ class Wanted(NamedTuple):
             learning_starts=1, replay_capacity=self.stored,
         )  # fmt: skip
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What ours computes in."""
+        return computing_type(self.config.precision, torch.device(self.device))
+
 
 def main() -> int:
     """Measure what the one argument asks for, a `Wanted` as JSON."""
@@ -69,7 +75,8 @@ def main() -> int:
 def measured(wanted: Wanted) -> dict[str, float]:
     """Return times [ms], the first loss, and the peak of the device [GFLOP/s]."""
     measure = _ours if wanted.kind == "ours" else _plain
-    return measure(wanted) | {"peak_gflop_s": peak(wanted.device, wanted.product)}
+    most = peak(wanted.device, wanted.product, wanted.dtype)
+    return measure(wanted) | {"peak_gflop_s": most}
 
 
 def _ours(wanted: Wanted) -> dict[str, float]:
@@ -128,9 +135,9 @@ def fastest_ms(action: Callable[[], object], repeats: int) -> float:
     return 1e3 * min(times)
 
 
-def peak(device: str, size: int) -> float:
-    """Return what a bf16 product of square matrices reaches on the device [GFLOP/s]."""
-    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
+def peak(device: str, size: int, dtype: torch.dtype) -> float:
+    """Return what a product of square matrices reaches on the device [GFLOP/s]."""
+    a = torch.randn(size, size, device=device, dtype=dtype)
 
     def multiply() -> float:
         return (a @ a)[0, 0].item()  # waits for the device
