@@ -191,6 +191,31 @@ def test_resume_without_a_folder_takes_the_newest_run_of_the_task(tmp_path):
     assert options_from(arguments, tmp_path).run_dir.name == "2_reaching_sac_0"
 
 
+def test_a_run_that_goes_on_keeps_its_task(tmp_path):
+    run = tmp_path / "runs" / "1_tracking_sac_0"
+    saved_run(run, "sim")
+    (run / "run.json").write_text('{"options": {"task": "tracking"}}')
+    words = ["sim", "--resume", str(run)]
+    assert options_from(parser().parse_args(words), tmp_path).task == "tracking"
+    words += ["--task", "static"]
+    assert options_from(parser().parse_args(words), tmp_path).task == "static"
+
+
+def test_each_part_of_a_run_meets_targets_of_its_own(tmp_path):
+    firsts = []
+    for resume in (False, True, True):
+        run = RunOptions(root=ROOT, run_dir=tmp_path, resume=resume)
+        nodes = {p.name: p.parameters for p in graph(run, tmp_path)}
+        firsts.append(nodes["env_node"].get("first_episode", 1))
+        write_run_description(run, graph(run, tmp_path))
+    assert firsts == [1, 10_001, 20_001]
+
+
+def test_an_evaluation_meets_no_target_of_the_training():
+    env = processes(checkpoint=str(ROOT))["env_node"]
+    assert env.parameters["first_episode"] == 1_000_000
+
+
 def test_fault_a_real_arm_does_not_go_on_with_the_run_of_a_virtual_one(tmp_path):
     saved_run(tmp_path / "runs" / "1_reaching_sac_0", "robot")
     saved_run(tmp_path / "runs" / "2_reaching_sac_0", "sim")

@@ -20,6 +20,14 @@ def test_the_defaults_are_a_run():
     assert not (chosen.headless or chosen.resume or chosen.dry_run)
 
 
+def test_a_run_that_goes_on_keeps_its_task(tmp_path):
+    (tmp_path / "run.json").write_text('{"options": {"task": "tracking"}}')
+    assert options(run_dir=str(tmp_path)).task == "reaching"
+    assert options(run_dir=str(tmp_path), resume="true").task == "tracking"
+    assert options(checkpoint=str(tmp_path)).task == "tracking"
+    assert options(checkpoint=str(tmp_path), task="static").task == "static"
+
+
 @pytest.mark.parametrize("word", ["true", "True", "1"])
 def test_a_switch_is_on(word):
     assert options(dry_run=word).dry_run

@@ -40,6 +40,17 @@ def test_a_policy_acts_at_the_period_that_it_learnt_at(checkpoint, tmp_path):
     assert chosen.about_period == "an action takes 80 ms, as where the policy learnt"
 
 
+def test_a_policy_is_evaluated_on_the_task_that_it_learnt(checkpoint, tmp_path):
+    folder = checkpoint()
+    words = ["eval", "--real-time", str(folder)]
+    assert options_from(parser().parse_args(words), tmp_path).task == "reaching"
+    description = json.dumps({"options": {"task": "tracking"}})
+    (tmp_path / "run" / "run.json").write_text(description)
+    assert options_from(parser().parse_args(words), tmp_path).task == "tracking"
+    words[2] = str(tmp_path / "run")
+    assert options_from(parser().parse_args(words), tmp_path).task == "tracking"
+
+
 def test_a_period_that_was_typed_is_stronger_and_the_difference_is_said(
     checkpoint, tmp_path, capsys
 ):

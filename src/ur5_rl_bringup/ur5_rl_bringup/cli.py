@@ -16,7 +16,7 @@ import ur5_rl_bringup
 from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_bringup.first_run import checklist
 from ur5_rl_bringup.graph import Process, environment, graph, parameter_files
-from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, WORLDS, RunOptions
+from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, WORLDS, RunOptions, task_of
 from ur5_rl_bringup.resolved import (
     check_parameters,
     parameters_of,
@@ -113,7 +113,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--task", choices=TASKS, default="reaching")
+    task_help = "default: that of the checkpoint or of --resume RUN_DIR, else reaching"
+    add("--task", choices=TASKS, help=task_help)
     add("--seed", type=int, default=0)
     add("--preset", choices=PRESETS, default="cpu", help="network and images")
     period_help = "time between two actions, for every node; 0: as in the files"
@@ -170,6 +171,7 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
     if typed.policy is None:
         is_servo = typed.command == "dry-run" and not typed.checkpoint
         typed.policy = "servo" if is_servo else "sac"
+    typed.task = typed.task or task_of(typed.checkpoint or typed.resume)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name = f"{stamp}_{typed.task}_{typed.policy}_{typed.seed}"
     run_dir = typed.run_dir or root / "runs" / (name + SUFFIXES.get(typed.command, ""))

@@ -14,6 +14,7 @@ from typing import Any
 from sac_learner.core.architectures import SEQUENTIAL
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
 from ur5_rl_bringup.options import RunOptions
+from ur5_rl_env.core.task import FIRST_EVALUATION_EPISODE
 from ur5_rl_ros.param_files import values_for_node
 
 # A shared machine runs out of cores when the learner starts or a person compiles: what
@@ -29,6 +30,9 @@ SCREEN_FILE = "screen"
 POSE_FILE = "true_pose"
 RECOVERIES_FILE = "recoveries"
 STOP_FILE = "stopped"
+
+DESCRIPTIONS = ("run.json", "run_[0-9]*.json")  # of the newest part of a run, of others
+EPISODES_PER_PART = 10_000  # two parts of a run that was resumed share no episode
 
 
 class OnExit(Enum):
@@ -208,6 +212,7 @@ def _display(options: RunOptions, shared_dir: Path) -> Process:
 def _env(options: RunOptions, shared_dir: Path) -> Process:
     parameters = _given(action_period_s=options.action_period_ms / 1e3)
     parameters["recoveries_file"] = str(shared_dir / RECOVERIES_FILE)
+    parameters |= _given(first_episode=_first_episode(options))
     if options.learns and options.architecture:
         parameters["waits_for_learner"] = options.architecture == SEQUENTIAL
     return Process(
@@ -217,6 +222,20 @@ def _env(options: RunOptions, shared_dir: Path) -> Process:
         parameters=parameters,
         nice=NICE_CONTROL,
     )
+
+
+def _first_episode(options: RunOptions) -> int:
+    """Return the number of a run's first episode, 0 = the usual: no target comes twice.
+
+    A checkpoint acts in the episodes of evaluations. A run that goes on begins with a
+    number that none of its earlier parts has reached.
+    """
+    if options.checkpoint:
+        return FIRST_EVALUATION_EPISODE
+    if not options.resume:
+        return 0
+    earlier = [path for name in DESCRIPTIONS for path in options.run_dir.glob(name)]
+    return 1 + len(earlier) * EPISODES_PER_PART
 
 
 def _actor(options: RunOptions) -> Process:

@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from ur5_rl_bringup.options import RunOptions
+from ur5_rl_bringup.options import RunOptions, task_of
 
 ARGUMENTS = {  # name: (default, description)
-    "task": ("reaching", "reaching, tracking or static"),
+    "task": ("", "reaching, tracking or static; default as learnt, else reaching"),
     "policy": ("sac", "sac, servo, random or zero; only sac learns"),
     "preset": ("cpu", "cpu (64x36) or thesis (160x90)"),
     "architecture": ("", "sequential, async_1 or async_2; default as in the files"),
@@ -35,9 +35,11 @@ def options_of(given: dict[str, str], root: Path, world: str) -> RunOptions:
     Raises:
         ValueError: one of them is wrong; names it.
     """
+    given = dict(given)
+    learnt_in = given["run_dir"] if _is_true("resume", given["resume"]) else ""
+    given["task"] = given["task"] or task_of(given["checkpoint"] or learnt_in)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     default = f"{stamp}_{given['task']}_{given['policy']}_{given['seed']}"
-    given = dict(given)
     return RunOptions(
         root=root,
         run_dir=Path(given.pop("run_dir") or root / "runs" / default).resolve(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sac_learner.core.architectures import ARCHITECTURES
-from ur5_rl_bringup.learnt_period import learnt_period_ms
+from ur5_rl_bringup.learnt import learnt_period_ms, learnt_task
 from ur5_rl_env.core.task import ACTION_PERIOD_S
 
 TASKS = ("reaching", "tracking", "static")
@@ -13,6 +13,12 @@ POLICIES = ("sac", "servo", "random", "zero")
 PRESETS = ("cpu", "thesis")
 WORLDS = ("sim", "robot")
 MIN_ACTION_PERIOD_MS, MAX_ACTION_PERIOD_MS = 20.0, 300.0
+
+
+def task_of(folder: str | None) -> str:
+    """Return the task that a checkpoint or a run has learnt, else the usual one."""
+    learnt = learnt_task(Path(folder)) if folder else ""
+    return learnt if learnt in TASKS else TASKS[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -280,6 +280,13 @@ def test_episodes_run_and_every_step_reaches_the_learner(ros, neighbours, spin_u
     assert (summary.end, summary.steps, summary.policy_version) == ("time_limit", 10, 3)
 
 
+def test_episodes_count_from_where_they_are_told_to(ros, neighbours, spin_until):
+    with running_env(ros.context, first_episode=10_001):
+        spin_until(lambda: neighbours.summaries)
+    assert neighbours.reset_episodes[0] == 10_001
+    assert neighbours.summaries[0].episode == 10_001
+
+
 def test_stacks_and_actions_arrive_as_they_happened(ros, neighbours, spin_until):
     with running_env(ros.context):
         spin_until(lambda: neighbours.summaries)

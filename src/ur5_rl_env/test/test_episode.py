@@ -257,6 +257,7 @@ def test_recorded_actions_are_those_that_were_executed(late):
         ("image_margin_s", -0.001),
         ("kernel", "gauss"),
         ("vision_clip", -1.0),
+        ("first_episode", 0),
         ("max_equal_images", 1),
         ("max_equal_images", -2),
         ("max_synchronisation_misses", -1),

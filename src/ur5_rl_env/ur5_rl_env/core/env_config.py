@@ -16,6 +16,7 @@ class EnvConfig:
     Attributes:
         action_period_s: Time between two observations.
         episode_s: Time after which an episode is truncated.
+        first_episode: Number of the first one; the target's motion depends on it.
         height_px: Rows of a camera frame [px].
         width_px: Columns of a camera frame [px].
         max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
@@ -52,6 +53,7 @@ class EnvConfig:
 
     action_period_s: float = ACTION_PERIOD_S
     episode_s: float = EPISODE_S
+    first_episode: int = 1
     height_px: int = 90
     width_px: int = 160
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S

@@ -34,3 +34,4 @@ MAX_JOINT_SPEED_RAD_S = 0.7
 ACCELERATION_RAD_S2 = 1.4  # of speedj, leading axis
 ACTION_PERIOD_S = 0.04
 EPISODE_S = 4.0
+FIRST_EVALUATION_EPISODE = 1_000_000  # runs count from 1: no target is seen in both

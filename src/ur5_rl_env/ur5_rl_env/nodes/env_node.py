@@ -55,7 +55,7 @@ class EnvNode(Node):
         self._recoveries = RecoveryBudget(config.max_auto_recoveries, file)
         self._sequence = 0
         self._actor_since_ns = time.monotonic_ns()
-        self._next_episode = 1
+        self._next_episode = config.first_episode
         self._make_topics()
         self._told = EnvReport(self, self._inputs, self._record)
 

@@ -1,4 +1,4 @@
-"""At which action period a policy learnt, by the state beside it. Loads no torch."""
+"""Where a policy learnt, by the files beside it. Loads no torch."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from sac_learner.core.bounded_file import in_one_line, read_bounded
 
 STATE = "state.json"  # of a checkpoint, see sac_learner.core.checkpoint
+RUN = "run.json"
 MAX_BYTES = 1_000_000
 
 
@@ -28,6 +29,21 @@ def learnt_period_ms(checkpoint: Path) -> float:
         return round(1e3 * float(config.get("action_period_s", 0.0)), 6)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"checkpoint: {path}: {in_one_line(error)}") from None
+
+
+def learnt_task(checkpoint: Path) -> str:
+    """Return the task that a policy learnt; "" = its run does not say it.
+
+    Args:
+        checkpoint: One checkpoint, or a run's folder.
+    """
+    for folder in (checkpoint, checkpoint.absolute().parent.parent):
+        try:
+            options = json.loads(read_bounded(folder / RUN, MAX_BYTES))["options"]
+            return str(options["task"])
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+    return ""
 
 
 def _age(state: Path) -> tuple[int, int]:
