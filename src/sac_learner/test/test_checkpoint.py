@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,8 +109,25 @@ def test_the_newest_ones_stay(write, tmp_path):
     for updates in (5, 100, 20, 3000):
         write(updates)
     (checkpoints_dir(tmp_path) / "00009999_copy").mkdir()  # somebody's, not ours
-    prune(tmp_path, kept=2)
+    assert prune(tmp_path, kept=2) == []
     assert [path.name for path in checkpoint_paths(tmp_path)] == ["00000100", "00003000"]
+
+
+def test_fault_an_old_one_that_cannot_be_deleted_is_told_and_the_rest_goes(
+    write, tmp_path, monkeypatch
+):
+    for updates in (5, 20, 100):
+        write(updates)
+    delete = shutil.rmtree
+
+    def stubborn(path):
+        if path.name == "00000005":
+            raise PermissionError("not yours")
+        delete(path)
+
+    monkeypatch.setattr("shutil.rmtree", stubborn)
+    assert prune(tmp_path, kept=1) == ["an old checkpoint stays: not yours"]
+    assert [path.name for path in checkpoint_paths(tmp_path)] == ["00000005", "00000100"]
 
 
 def test_fault_a_rename_that_never_came_leaves_the_one_before(

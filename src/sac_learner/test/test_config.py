@@ -95,12 +95,6 @@ def test_a_discount_per_time_looks_equally_far_ahead_at_every_cycle(period_s):
     assert per_cycle.cycle_discount == 0.99  # the thesis': whatever the cycle
 
 
-def test_a_sequential_learner_publishes_as_often_as_it_may_act():
-    config = LearnerConfig(architecture="sequential", action_period_s=0.08)
-    assert config.shortest_publish_period_s == 0.08
-    assert LearnerConfig().shortest_publish_period_s == 0.5
-
-
 def test_fault_a_replay_device_that_does_not_exist_is_refused():
     assert LearnerConfig(replay_device="cuda:1").replay_device == "cuda:1"
     with pytest.raises(ValueError, match="replay_device must be one of"):

@@ -174,5 +174,5 @@ def test_fault_images_that_would_stay_empty_are_refused(store, images, message):
 
 
 def test_fault_an_unknown_device_is_noticed_at_the_start():
-    with pytest.raises(RuntimeError, match="gpu"):
+    with pytest.raises(ValueError, match="gpu"):
         FrameStore(2, 4, "gpu:0")

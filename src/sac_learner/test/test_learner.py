@@ -144,11 +144,10 @@ def test_save_load_continue_is_bit_for_bit_the_run_that_was_not_stopped(
 def test_versions_never_repeat_however_often_it_is_killed(config, monkeypatch):
     """Also where no checkpoint came between, and where there is none at all."""
     monkeypatch.setattr(version_reserve, "BLOCK", 10)
-    segment_path(replay_dir(Path(config.run_dir)), 1).parent.mkdir(parents=True)
-    segment_path(replay_dir(Path(config.run_dir)), 1).touch()  # something to resume
     newest = 0
     for life in range(5):
         learner = Learner(config)
+        assert learner.can_resume == (life > 0)  # the versions alone are to be resumed
         if life:
             learner.resume()
         with learner:
@@ -177,6 +176,38 @@ def test_fault_versions_that_could_not_be_reserved_are_once_the_disk_takes_them(
     again = VersionReserve(run_dir)
     assert again.resume(at_least=0) == []
     assert again.next() > 4
+
+
+def test_a_resumed_policy_may_act_before_the_replay_is_read(config, counter_environment):
+    with Learner(config) as learner:
+        feed(learner, counter_environment().steps(40, episode_length=9), 30)
+        learner.save()
+        updates = learner.sac.updates
+    again, told = Learner(config), []
+
+    def on_policy():
+        told.append((again.has_policy, again.next_policy().update_step, len(told)))
+        assert again.sampler.buffer_size == 0
+
+    again.resume(on_policy=on_policy)
+    assert told == [(True, updates, 0)]
+    assert again.sampler.buffer_size > 0
+
+
+def test_nothing_learnt_is_no_reason_for_another_checkpoint(config, counter_environment):
+    with Learner(config) as learner:
+        feed(learner, counter_environment().steps(40, episode_length=9), 30)
+        for _ in range(3):
+            assert learner.begin_save()
+            wait_until(learner._saving.done)
+        assert len(checkpoint_paths(Path(config.run_dir))) == 1
+        before = learner.sampler.env_steps
+        feed(
+            learner, counter_environment(run_id=2).steps(10, episode_length=9), before + 8
+        )
+        assert learner.begin_save()
+        wait_until(learner._saving.done)
+    assert len(checkpoint_paths(Path(config.run_dir))) == 2
 
 
 def test_fault_a_replay_that_ends_before_the_checkpoint_is_told(

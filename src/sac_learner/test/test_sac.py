@@ -6,6 +6,7 @@ import torch
 
 from sac_learner.core.batch import empty_batch, on_device
 from sac_learner.core.config import LearnerConfig
+from sac_learner.core.precision import multiplies_bf16
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.sac import Sac, reward_per_cycle
 
@@ -16,6 +17,10 @@ CONFIG = LearnerConfig(
 
 
 MOMENTS = "optimiser.actor"
+IN_BF16 = pytest.mark.skipif(
+    not multiplies_bf16(torch.device("cpu")),
+    reason="no learner computes in bf16 here: it would be emulated, in minutes",
+)
 
 
 def random_batch(config=CONFIG, seed=0):
@@ -112,6 +117,15 @@ def test_the_target_uses_the_slow_encoder_only_where_it_is_asked_to():
         assert torch.equal(sac.target_values(batch), first) is agrees
 
 
+def test_a_run_goes_on_with_noise_of_its_own_on_another_device():
+    sac, tensors = Sac(CONFIG), Sac(CONFIG).state()
+    tensors["generator"] = torch.zeros(16, dtype=torch.uint8)  # as a GPU's
+    (problem,) = sac.load_state(tensors, updates=3)
+    assert "another device" in problem
+    assert sac.updates == 3
+    assert sac.load_state(Sac(CONFIG).state(), updates=3) == []
+
+
 def test_a_terminal_reward_is_the_whole_target():
     sac, batch = Sac(CONFIG), random_batch()
     batch.discount[:] = 0.0
@@ -119,7 +133,7 @@ def test_a_terminal_reward_is_the_whole_target():
     np.testing.assert_array_equal(target.numpy(), batch.reward)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=IN_BF16)])
 def test_it_learns_which_action_pays(precision):
     """One step, reward -3 (a - 0.5)^2 summed over joints: the best action is 0.5."""
     config = replace(

@@ -69,6 +69,7 @@ class CapturedUpdate:
         return done >= WARM_UPS
 
     def _capture(self, inputs: TensorBatch, moves: Moves) -> None:
+        stream = torch.cuda.current_stream() if torch.cuda.is_available() else None
         try:
             graph = torch.cuda.CUDAGraph()
             graph.register_generator_state(self._generator)
@@ -78,6 +79,8 @@ class CapturedUpdate:
                 self._step(inputs, moves)
         except RuntimeError as error:
             self.refusal = f"no CUDA graph: {in_one_line(error)}"
+            if stream is not None:  # a capture that fails stays on a stream of its own
+                torch.cuda.set_stream(stream)
             return
         self._graphs[moves] = graph
 

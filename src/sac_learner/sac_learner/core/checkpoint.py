@@ -237,10 +237,15 @@ def newest_checkpoint(run_dir: Path) -> tuple[Checkpoint, list[str]]:
     raise ValueError(f"no whole checkpoint under {run_dir}: {problems or 'none at all'}")
 
 
-def prune(run_dir: Path, kept: int) -> None:
-    """Delete all but the newest `kept` checkpoints."""
+def prune(run_dir: Path, kept: int) -> list[str]:
+    """Delete all but the newest `kept` checkpoints; return what stays, for people."""
+    problems = []
     for path in checkpoint_paths(run_dir)[:-kept]:
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            problems.append(f"an old checkpoint stays: {error}")
+    return problems
 
 
 def clear_away(run_dir: Path, newest: Path) -> list[str]:

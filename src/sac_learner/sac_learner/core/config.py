@@ -182,13 +182,6 @@ class LearnerConfig:
         return self.prepared_batches if self.architecture == ASYNC_2 else 0
 
     @property
-    def shortest_publish_period_s(self) -> float:
-        """Time between two policies at the highest rate [s]."""
-        if self.is_sequential:
-            return min(self.publish_period_s, self.action_period_s)
-        return self.publish_period_s
-
-    @property
     def cycle_discount(self) -> float:
         """Discount of one action cycle."""
         if self.discount_period_s == 0.0:

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from sac_learner.core.bounded_file import in_one_line
+from sac_learner.core.device import usable_device
 from sac_learner.core.frame_memory import (
     Frame,
     FrameMemory,
@@ -29,16 +31,21 @@ class FrameStore:
         """Keep frames in host memory or on a torch device, which sets `expected` aside.
 
         Raises:
-            RuntimeError: there is no such device, or it has too little memory.
+            ValueError: there is no such device, or it has too little memory.
         """
         self.shape = (COLOURS, height, width)
-        self._memory: FrameMemory = (
-            HostMemory(self.shape)
-            if device == HOST
-            else TensorMemory(self.shape, torch.device(device), expected)
-        )
+        self._memory = self._memory_on(device, expected)
         self._slots = 0
         self._free: list[int] = []
+
+    def _memory_on(self, device: str, expected: int) -> FrameMemory:
+        if device == HOST:
+            return HostMemory(self.shape)
+        place = usable_device(device, "replay_device")
+        try:
+            return TensorMemory(self.shape, place, expected)
+        except torch.OutOfMemoryError as error:
+            raise ValueError(f"replay_device '{device}': {in_one_line(error)}") from None
 
     def __len__(self) -> int:
         """Frames held."""

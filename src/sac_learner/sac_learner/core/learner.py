@@ -84,6 +84,7 @@ class Learner:
         record = self._writer.append if config.save_replay else None
         self.sampler = Sampler(config, self._buffer, record, self._generator)
         self._saving: Future[Path] | None = None
+        self._saved = (-1, -1)  # updates and transitions of the newest background save
         self._threads = ExitStack()
 
     def __enter__(self) -> Self:
@@ -187,6 +188,8 @@ class Learner:
     def begin_save(self) -> bool:
         """Copy what a checkpoint needs and let it be written meanwhile.
 
+        Where nothing was learnt since the one before, that one stands.
+
         Returns:
             False, and nothing was done, while the one before is still being written.
             What goes wrong in the background is told by `disk_problem`.
@@ -198,7 +201,10 @@ class Learner:
         self._writer.check_alive()
         if self._saving is not None and not self._saving.done():
             return False
-        self._saving = self._writer.save(self._snapshot())
+        learnt = (self.sac.updates, self.sampler.env_steps)
+        if learnt != self._saved or self.disk_problem:
+            self._saved = learnt
+            self._saving = self._writer.save(self._snapshot())
         return True
 
     def _snapshot(self) -> Snapshot:
@@ -217,15 +223,30 @@ class Learner:
 
     @property
     def can_resume(self) -> bool:
-        """Whether the run directory holds a checkpoint, whole or not, or time steps."""
-        has_steps = bool(segment_paths(replay_dir(self._run_dir)))
-        return has_steps or bool(checkpoint_paths(self._run_dir))
+        """Whether the run directory holds what an earlier life has left.
 
-    def resume(self, should_stop: Callable[[], bool] = lambda: False) -> list[str]:
+        A checkpoint, whole or not, time steps, or policy versions that it has used.
+        """
+        has_steps = bool(segment_paths(replay_dir(self._run_dir)))
+        return (
+            has_steps
+            or bool(checkpoint_paths(self._run_dir))
+            or self._versions.path.exists()
+        )
+
+    def resume(
+        self,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_policy: Callable[[], None] = lambda: None,
+    ) -> list[str]:
         """Go on from the newest whole checkpoint and all time steps on disk.
 
         A run that was killed before its first checkpoint goes on with new networks. Call
         it before the threads are started.
+
+        Args:
+            should_stop: Asked often while the replay is read, which may take minutes.
+            on_policy: Called before that, where there is a policy to act by.
 
         Returns:
             What was not whole, and what was done about it.
@@ -236,6 +257,7 @@ class Learner:
         problems: list[str] = []
         if checkpoint_paths(self._run_dir) or not self.can_resume:
             self._resume_learning(problems)
+            on_policy()
         else:
             problems += self._versions.resume(at_least=0)
             problems.append(f"no checkpoint under {self._run_dir} yet: new networks")
@@ -249,7 +271,7 @@ class Learner:
         checkpoint, broken = newest_checkpoint(self._run_dir)
         state = checkpoint.state
         try:
-            self.sac.load_state(checkpoint.tensors, state.updates)
+            problems += self.sac.load_state(checkpoint.tensors, state.updates)
             self._generator.bit_generator.state = state.generator
         except UNLIKE_OURS as error:
             raise ValueError(f"{checkpoint.path}: {in_one_line(error)}") from None

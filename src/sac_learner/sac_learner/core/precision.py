@@ -4,7 +4,7 @@ import torch
 
 AUTO, BF16, FP32 = "auto", "bf16", "fp32"
 PRECISIONS = (AUTO, BF16, FP32)
-CPU_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")  # any of these multiplies bf16
+CPU_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")  # of x86; elsewhere it was not measured
 
 
 def computing_type(precision: str, device: torch.device) -> torch.dtype:

@@ -50,8 +50,8 @@ class ReplayBuffer:
         """Begin empty.
 
         Raises:
-            ValueError: the network does not see stacks of three colour frames.
-            RuntimeError: `replay_device` has too little memory, or does not exist.
+            ValueError: the network does not see stacks of three colour frames, or
+                `replay_device` is not there or has too little memory.
         """
         if network.channels != STACK_FRAMES * COLOURS:
             raise ValueError(

@@ -134,20 +134,15 @@ class RunWriter:
             try:
                 if failure is not None:
                     raise failure
-                path = self._save(snapshot)
+                path = write_checkpoint(
+                    self._run_dir, snapshot.state, snapshot.tensors, snapshot.policy
+                )
             except OSError as error:
                 self._checkpoint_problem = f"no checkpoint: {error}"
                 request.set_exception(error)
             else:
-                self._checkpoint_problem = ""
+                self._checkpoint_problem = "; ".join(prune(self._run_dir, self._kept))
                 request.set_result(path)
-
-    def _save(self, snapshot: Snapshot) -> Path:
-        path = write_checkpoint(
-            self._run_dir, snapshot.state, snapshot.tensors, snapshot.policy
-        )
-        prune(self._run_dir, self._kept)
-        return path
 
     def _flush(self) -> OSError | None:
         """Write the time steps that have arrived; return what went wrong."""

@@ -17,6 +17,7 @@ from sac_learner.core.batch import AnyBatch, TensorBatch, on_device
 from sac_learner.core.captured_update import CapturedUpdate, Moves, fastest
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.descent import Descent
+from sac_learner.core.device import usable_device
 from sac_learner.core.losses import (
     actor_loss,
     critic_loss,
@@ -68,7 +69,7 @@ class Sac:
 
     def __init__(self, config: LearnerConfig) -> None:
         self._config = config
-        self.device = torch.device(config.device)
+        self.device = usable_device(config.device, "device")
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         torch.manual_seed(config.seed)  # the weights are drawn from the global generator
         self._networks = _initial_networks(config)
@@ -245,20 +246,27 @@ class Sac:
             for key, tensor in tensors.items()
         }
 
-    def load_state(self, tensors: Mapping[str, Tensor], updates: int) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor], updates: int) -> list[str]:
         """Go on from what `state` returned after so many updates.
+
+        Returns:
+            What could not be taken over, for people: noise drawn on another device.
 
         Raises:
             ValueError: names or shapes are not those of this configuration, or a value is
                 not finite.
         """
         check_finite(tensors)
-        left = dict(tensors)
+        left, problems = dict(tensors), []
         try:
             for name, module in self.modules.items():
                 module.load_state_dict(_taken(left, f"{name}."))
             self.log_temperature.data.copy_(left.pop("log_temperature"))
-            self._generator.set_state(left.pop("generator"))
+            noise = left.pop("generator")
+            if noise.shape == self._generator.get_state().shape:
+                self._generator.set_state(noise)
+            else:
+                problems.append("the noise begins anew: it was drawn on another device")
             for name, descent in self._descents.items():
                 descent.load_moments(_taken(left, f"optimiser.{name}."))
         except (KeyError, RuntimeError) as error:
@@ -269,6 +277,7 @@ class Sac:
         if isinstance(self._run, CapturedUpdate):
             self._run.forget()
         self.updates = updates
+        return problems
 
     def _noise(self, like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=self._generator, device=self.device)

@@ -203,6 +203,7 @@ class Sampler:
 
     def _run(self) -> None:
         try:
+            self._prepare()  # from what a resumed run already has
             while (item := self._mailbox.get()) is not None:
                 self._handle(item)
                 self._prepare()

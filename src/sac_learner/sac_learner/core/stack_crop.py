@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sac_learner.core.bounded_file import in_one_line
+
 SOURCE = Path(__file__).with_name("stack_crop.c")
 COMPILER = "cc"
 COMPILER_TIMEOUT_S = 60.0  # it takes 0.2 s
@@ -34,9 +36,10 @@ def compiled_crop() -> CropStacks | None:
         with tempfile.TemporaryDirectory(prefix="ur5rl-crop-") as folder:
             crop_stacks = _built(Path(folder) / "stack_crop.so").crop_stacks
     except (OSError, subprocess.SubprocessError) as error:  # no compiler, room or right
+        said = in_one_line(ValueError(getattr(error, "stderr", None) or error))
         logging.getLogger(__name__).warning(
             "OpenCV cuts the mini-batches, which takes longer: "
-            f"{SOURCE.name} was not built: {error}"
+            f"{SOURCE.name} was not built: {said}"
         )
         return None
     crop_stacks.restype = None
@@ -68,6 +71,6 @@ def _built(library: Path) -> ctypes.CDLL:
     options = ["-O3", "-march=native", "-shared", "-fPIC"]
     subprocess.run(
         [COMPILER, *options, "-o", str(library), str(SOURCE)],
-        capture_output=True, timeout=COMPILER_TIMEOUT_S, check=True,
+        capture_output=True, text=True, timeout=COMPILER_TIMEOUT_S, check=True,
     )  # fmt: skip
     return ctypes.CDLL(str(library))

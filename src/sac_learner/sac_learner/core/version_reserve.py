@@ -21,13 +21,14 @@ class VersionReserve:
     Attributes:
         newest: Given last; 0 before the first.
         bound: On disk; above `newest` but while the disk takes nothing.
+        path: Of the file with the bound; there once a version was given.
     """
 
     def __init__(self, run_dir: Path) -> None:
         """Begin at version 1; nothing is read or written yet."""
         self.newest = 0
         self.bound = 0
-        self._path = run_dir / "versions.json"
+        self.path = run_dir / "versions.json"
 
     def resume(self, at_least: int) -> list[str]:
         """Go on above the bound on disk, and above `at_least`; return what was wrong."""
@@ -43,13 +44,13 @@ class VersionReserve:
 
     def _bound_on_disk(self) -> int:
         try:
-            document = json.loads(read_bounded(self._path, MAX_BYTES))
+            document = json.loads(read_bounded(self.path, MAX_BYTES))
             bound = document["bound"]
         except (KeyError, TypeError, RecursionError, ValueError) as error:
-            raise ValueError(f"{self._path}: {in_one_line(error)}") from None
+            raise ValueError(f"{self.path}: {in_one_line(error)}") from None
         if type(bound) is not int or not 0 <= bound <= MAX_VERSION - BLOCK:
             raise ValueError(
-                f"{self._path}: bound must be a whole number in "
+                f"{self.path}: bound must be a whole number in "
                 f"[0, {MAX_VERSION - BLOCK}], got {bound!r:.40}"
             )
         return bound
@@ -69,6 +70,6 @@ class VersionReserve:
         return max(self.newest, self.bound) + 1
 
     def _reserve(self, bound: int) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(self._path, json.dumps({"bound": bound}).encode())
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(self.path, json.dumps({"bound": bound}).encode())
         self.bound = bound

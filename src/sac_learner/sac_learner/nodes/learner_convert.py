@@ -52,7 +52,7 @@ def policy_message(policy: EncodedPolicy, env_steps: int) -> PolicyParameters:
 
 
 def status_message(learner: Learner, malformed: int) -> LearnerStatus:
-    """Return the learner in scalars; the sender adds its stamp and timings."""
+    """Return the learner in scalars; the node adds its stamp, timings and policy."""
     counts, metrics = learner.sampler.counts, learner.sac.metrics()
     return LearnerStatus(
         env_steps=learner.sampler.env_steps,
@@ -60,7 +60,6 @@ def status_message(learner: Learner, malformed: int) -> LearnerStatus:
         transitions_received=counts.transitions,
         transitions_lost=counts.lost,
         transitions_refused=counts.refused + malformed,
-        policy_version=learner.version,
         buffer_size=learner.sampler.buffer_size,
         buffer_fill=learner.buffer_fill,
         inbox_time_steps=learner.sampler.inbox_size,

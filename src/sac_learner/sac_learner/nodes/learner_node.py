@@ -106,7 +106,12 @@ class LearnerNode(Node):
             raise ValueError(
                 f"run_dir {config.run_dir} holds a run: resume it, or name another"
             )
-        for problem in learner.resume(lambda: stop.requested):
+
+        def should_stop() -> bool:
+            self._policies.confirm(time.monotonic())  # reading may take a minute
+            return stop.requested
+
+        for problem in learner.resume(should_stop, self._publish_policy):
             self.get_logger().warning(f"resumes: {problem}")
         self.get_logger().info(
             f"resumed {config.run_dir} at update {learner.sac.updates}, "
@@ -167,7 +172,8 @@ class LearnerNode(Node):
 
     def _publish_policy_if(self, is_due: bool, now_s: float) -> None:
         """Publish without holding up anything; a turn publishes its policy itself."""
-        if is_due and self._turns is None and self._policies.is_free(now_s):
+        is_new = self._learner.sac.updates != self._updates_published
+        if is_due and is_new and self._turns is None and self._policies.is_free(now_s):
             self._publish_policy()
         self._policies.confirm(now_s)
 
@@ -183,6 +189,7 @@ class LearnerNode(Node):
         updates = self._update_time.count
         message = status_message(self._learner, malformed=self._malformed)
         message.architecture = self._config.architecture
+        message.policy_version = self._policies.version
         message.waiting_for = "" if updates else self._learner.waiting_for
         message.updates_per_s = updates / STATUS_PERIOD_S
         message.update_ms = self._update_time.read_ms()
