@@ -17,7 +17,7 @@ from fake_results import result, table
 from sac_learner.core.checkpoint import read_policy
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.parameters import decode_policy
-from ur5_rl_experiments import array_job, commands, experiment
+from ur5_rl_experiments import array_job, commands, experiment, run_pool
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.origin import Origin, origin_of
 from ur5_rl_experiments.core.run_result import changed, to_json
@@ -82,6 +82,43 @@ def test_fault_a_killed_worker_is_named_and_run_again(tmp_path):
         assert pool.missing([long]) == [long]
 
 
+def test_fault_after_ctrl_c_no_worker_is_started(tmp_path, monkeypatch):
+    """The workers share the terminal: it kills them, and their threads want the next."""
+    begun, runs = [], [tiny(f"run{k}") for k in range(30)]
+
+    class Interrupted:
+        def __init__(self, *_, **__):
+            begun.append(self)
+
+        def wait(self):
+            time.sleep(0.05)
+            return -signal.SIGINT
+
+        def terminate(self):
+            pass
+
+    def interrupted(_):
+        while not begun:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_pool.subprocess, "Popen", Interrupted)
+    monkeypatch.setattr(run_pool, "as_completed", interrupted)
+    with pytest.raises(KeyboardInterrupt), RunPool(tmp_path, 1, "abc") as pool:
+        pool.execute(runs)
+    assert len(begun) < len(runs)
+    count = len(begun)
+    time.sleep(0.2)
+    assert len(begun) == count  # nor later
+
+
+def test_fault_a_run_that_cannot_be_started_is_one_line(tmp_path):
+    (tmp_path / "a__0").write_text("a file where a folder must be")
+    with RunPool(tmp_path, 1, "abc") as pool:
+        (failure,) = pool.execute([tiny("a")])
+    assert failure.startswith("a__0: FileExistsError")
+
+
 def _only_child():
     deadline_s = time.monotonic() + 20.0
     while time.monotonic() < deadline_s:
@@ -132,8 +169,22 @@ def test_one_seed_is_told_without_a_number_that_it_does_not_give(tmp_path):
 def test_fault_a_broken_result_is_named(tmp_path):
     (tmp_path / "x__0").mkdir()
     (tmp_path / "x__0" / "result.json").write_text("{")
-    with pytest.raises(ValueError, match="x__0/result.json"):
-        finished(tmp_path, [tiny("x")])
+    found, others = finished(tmp_path, [tiny("x"), tiny("y")])
+    assert found == []
+    assert len(others) == 1 and "x__0 holds an unreadable result.json: " in others[0]
+    with pytest.raises(ValueError, match="x__0 holds .*; name another folder"):
+        RunPool(tmp_path, 1, "abc").missing([tiny("x")])  # it is not written over
+
+
+def test_fault_one_broken_result_does_not_hide_the_others(tmp_path, capsys):
+    runs = experiment.runs_of(parsed("ablation", "--seeds", "1"))
+    stored(tmp_path, runs)
+    (tmp_path / runs[1].name / "result.json").write_text("{")
+    assert ablation(tmp_path, "--seeds", "1", "--figures-only") == 0
+    said = capsys.readouterr()
+    assert "| ablation/best " in said.out
+    assert f"not run: {runs[1].group}" in said.out
+    assert f"{runs[1].name} holds an unreadable result.json" in said.err
 
 
 def stored(folder, runs):

@@ -5,7 +5,6 @@ at any moment and goes on with the runs that have none. The result holds what wa
 folder with another configuration in it is another run's, and stays as it is.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -31,28 +30,35 @@ LOG = "log.txt"
 
 
 class RunPool:
-    """Runs a table's missing runs, `jobs` at a time. Use it as a context manager."""
+    """Runs a table's missing runs, `jobs` at a time. Use it as a context manager.
+
+    Where the block ends, by Ctrl-C too, nothing more is started and what runs is ended.
+    """
 
     def __init__(self, folder: Path, jobs: int, commit: str) -> None:
         self.folder = folder
-        self._jobs, self._commit = jobs, commit
+        self._commit = commit
+        self._threads = ThreadPoolExecutor(jobs)
+        self._lock = threading.Lock()  # of the two below
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopping = threading.Event()
+        self._is_stopping = False
 
     def __enter__(self) -> "RunPool":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stopping.set()
-        for process in list(self._running):
-            with contextlib.suppress(ProcessLookupError):
+        with self._lock:
+            self._is_stopping = True
+            for process in self._running:
                 process.terminate()
+        self._threads.shutdown(cancel_futures=True)
 
     def missing(self, runs: Sequence[Run]) -> list[Run]:
         """Return the runs without a result, in order.
 
         Raises:
-            ValueError: names a folder that holds the result of another run.
+            ValueError: names a folder that holds the result of another run, or one that
+                cannot be read: it may be of another version, and is not written over.
         """
         _, others = finished(self.folder, runs)
         if others:
@@ -62,20 +68,26 @@ class RunPool:
     def execute(self, runs: Sequence[Run]) -> list[str]:
         """Run what is missing; return what failed and why, a line each."""
         missing, failures = self.missing(runs), []
-        with ThreadPoolExecutor(self._jobs) as threads:
-            tasks = {threads.submit(self._run, run): run for run in missing}
-            for count, task in enumerate(as_completed(tasks), start=1):
-                problem, name = task.result(), tasks[task].name
-                print(f"{count}/{len(missing)} {name}: {problem or 'done'}", flush=True)
-                if problem:
-                    failures.append(f"{name}: {problem}")
+        tasks = {self._threads.submit(self._run, run): run for run in missing}
+        for count, task in enumerate(as_completed(tasks), start=1):
+            problem, name = task.result(), tasks[task].name
+            print(f"{count}/{len(missing)} {name}: {problem or 'done'}", flush=True)
+            if problem:
+                failures.append(f"{name}: {problem}")
         return failures
 
     def _run(self, run: Run) -> str:
         """Run one; return what went wrong, "" if nothing did."""
-        if self._stopping.is_set():
-            return "not started"
         folder = self.folder / run.name
+        try:
+            self._specify(run, folder)
+            code = self._work(folder)
+            return "" if code == 0 else _cause(code, folder / LOG)
+        except OSError as error:
+            return f"{type(error).__name__} {error}"
+
+    def _specify(self, run: Run, folder: Path) -> None:
+        """Write what a worker reads."""
         folder.mkdir(parents=True, exist_ok=True)
         values = {
             "group": run.group,
@@ -83,7 +95,12 @@ class RunPool:
             "config": json.loads(config_to_json(run.config)),
         }
         (folder / SPECIFICATION).write_text(json.dumps(values, indent=1))
-        with open(folder / LOG, "wb") as log:
+
+    def _work(self, folder: Path) -> int:
+        """Let a worker do what is specified; return its exit code."""
+        with open(folder / LOG, "wb") as log, self._lock:
+            if self._is_stopping:
+                return -signal.SIGTERM
             process = subprocess.Popen(
                 (sys.executable, "-m", "ur5_rl_experiments.worker",
                  str(folder / SPECIFICATION), str(folder)),
@@ -91,31 +108,27 @@ class RunPool:
                 stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
             self._running.add(process)
-            code = process.wait()
+        code = process.wait()
+        with self._lock:
             self._running.discard(process)
-        return "" if code == 0 else _cause(code, folder / LOG)
+        return code
 
 
 def finished(folder: Path, runs: Sequence[Run]) -> tuple[list[RunResult], list[str]]:
     """Return the results of what is finished of these runs, in their order.
 
-    And a line about each whose folder holds another run: the same cell and seed, run with
-    another configuration.
-
-    Raises:
-        ValueError: names the result that cannot be read.
+    And a line about each whose folder holds something else: another run, the same cell
+    and seed with another configuration, or a result that cannot be read.
     """
     found, others = [], []
     for run in runs:
         path = folder / run.name / RESULT
         if not path.is_file():
             continue
-        result = _read(path)
-        if result.config == run.config:
-            found.append(result)
-        else:
-            changes = ", ".join(changed(run.config, result.config))
-            others.append(f"{path.parent} holds another run: {changes}")
+        try:
+            found.append(_read(path, run))
+        except ValueError as error:
+            others.append(f"{path.parent} holds {error}")
     return found, others
 
 
@@ -124,11 +137,20 @@ def in_short(lines: Sequence[str]) -> str:
     return lines[0] + (f" (and {len(lines) - 1} more)" if lines[1:] else "")
 
 
-def _read(path: Path) -> RunResult:
+def _read(path: Path, run: Run) -> RunResult:
+    """Return the result of a run.
+
+    Raises:
+        ValueError: the file holds something else, which the message says.
+    """
     try:
-        return result_from_json(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        result = result_from_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"an unreadable {path.name}: {error}") from None
+    if result.config != run.config:
+        changes = ", ".join(changed(run.config, result.config))
+        raise ValueError(f"another run: {changes}")
+    return result
 
 
 def _cause(code: int, log: Path) -> str:
