@@ -278,9 +278,16 @@ def test_fault_a_length_in_steps_is_refused_where_time_counts(capsys):
 def test_the_length_of_a_run_is_that_of_its_experiment_unless_one_is_named():
     steps = [
         experiment.runs_of(parsed(*words))[0].config.env_steps
-        for words in (["reach"], ["ablation"], ["reach", "--env-steps", "500"])
+        for words in (["reach"], ["ablation"], ["reach", "--env-steps", "600"])
     ]
-    assert steps == [15_000, 4_000, 500]
+    assert steps == [15_000, 4_000, 600]
+
+
+def test_fault_a_run_shorter_than_its_random_start_is_refused_in_a_line(capsys):
+    assert commands.main(ROOT, ["experiment", "reach", "--env-steps", "500"]) == 2
+    said = capsys.readouterr().err
+    start = "env_steps must be 0 or more than the 500 of the random start"
+    assert said == f"ur5rl: error: {start}, got 500\n"
 
 
 @pytest.mark.parametrize(

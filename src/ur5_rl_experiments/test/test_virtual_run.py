@@ -166,13 +166,31 @@ def test_a_run_ends_after_its_number_of_steps():
     assert episodes[-1].env_steps == 400
 
 
+def test_the_shortest_run_ends_after_the_random_start_in_whole_episodes():
+    """33 steps an episode: where 100 are asked for, 132 come before the first update."""
+    costs = THESIS_COSTS["high_resolution"]
+    period_s = costs.sequential_period_s()
+    learner = replace(SMALL, architecture=SEQUENTIAL, action_period_s=period_s)
+    with pytest.raises(ValueError, match="the 132 of the random start, got 132"):
+        RunConfig(costs=costs, learner=learner, env_steps=132)
+    shortest = RunConfig(costs=costs, learner=learner, env_steps=133)
+    assert len(list(VirtualRun(shortest).episodes())) == 1
+
+
 def test_fault_an_action_period_shorter_than_the_work_in_line_is_refused():
     with pytest.raises(ValueError, match="action_period_s"):
         RunConfig(costs=LARGE, learner=replace(SMALL, architecture=SEQUENTIAL))
 
 
 @pytest.mark.parametrize(
-    ("changed", "name"), [({"task": "static"}, "task"), ({"minutes": 0.0}, "minutes")]
+    ("changed", "name"),
+    [
+        ({"task": "static"}, "task"),
+        ({"minutes": 0.0}, "minutes"),
+        ({"minutes": float("inf")}, "minutes"),
+        ({"env_steps": -1}, "env_steps must be 0 or more than the 1000 .* got -1"),
+        ({"env_steps": 1000}, "env_steps must be 0 or more than the 1000 .* got 1000"),
+    ],
 )
 def test_fault_a_run_that_cannot_be_is_refused_by_name(changed, name):
     with pytest.raises(ValueError, match=name):

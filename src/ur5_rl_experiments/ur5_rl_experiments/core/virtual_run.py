@@ -45,7 +45,8 @@ class RunConfig:
         costs: What acting, sampling and updating take [s of virtual time].
         learner: Networks, algorithm, architecture, action period, seed.
         minutes: Virtual time after the random start [min].
-        env_steps: End after so many transitions in all; 0 = no limit.
+        env_steps: End after so many transitions in all, those of the random start
+            included; 0 = no limit.
     """
 
     task: str = "reaching"
@@ -57,12 +58,17 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ValueError(f"task must be one of {TASKS}, got '{self.task}'")
-        if not self.minutes > 0.0:
+        if not 0.0 < self.minutes < math.inf:
             raise ValueError(f"minutes must be positive, got {self.minutes}")
         if self.delay_s > self.period_s + 1e-9:
             raise ValueError(
                 f"action_period_s ({self.period_s}) is shorter than the work of a cycle "
                 f"({self.delay_s:.3f} s)"
+            )
+        if self.env_steps != 0 and self.env_steps <= self.start_steps:
+            raise ValueError(
+                f"env_steps must be 0 or more than the {self.start_steps} of the random "
+                f"start, got {self.env_steps}"
             )
 
     @property
@@ -81,6 +87,12 @@ class RunConfig:
     def steps_per_episode(self) -> int:
         """Transitions of an episode."""
         return int(EPISODE_S / self.period_s + 1e-9)
+
+    @property
+    def start_steps(self) -> int:
+        """Transitions of the random start: `learning_starts` in whole episodes."""
+        episodes = math.ceil(self.learner.learning_starts / self.steps_per_episode)
+        return episodes * self.steps_per_episode
 
     def world(self) -> WorldConfig:
         """Return the world of this run."""
