@@ -1,6 +1,8 @@
 """A result survives its way to disk and back."""
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 from fake_results import result, table
@@ -17,6 +19,36 @@ from ur5_rl_experiments.core.run_result import (
 def test_a_result_comes_back_as_it_was():
     there = result(table()[5])
     assert result_from_json(to_json(there)) == there
+
+
+def never_centred():
+    there = result(table()[5])
+    never = replace(there.evaluation[0], seconds_to_centre=math.inf)
+    return replace(there, evaluation=(never, *there.evaluation[1:]))
+
+
+def refused(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+def test_a_dot_that_was_never_centred_is_null():
+    text = to_json(never_centred())
+    values = json.loads(text, parse_constant=refused)
+    assert values["evaluation"][0]["seconds_to_centre"] is None
+    assert result_from_json(text) == never_centred()
+
+
+def test_what_older_results_hold_is_read():
+    values = json.loads(to_json(never_centred()))
+    values["evaluation"][0]["seconds_to_centre"] = math.inf
+    text = json.dumps(values)
+    assert "Infinity" in text
+    assert result_from_json(text) == never_centred()
+
+
+def test_fault_a_return_that_is_no_number_is_not_written():
+    with pytest.raises(ValueError, match="JSON"):
+        to_json(replace(result(table()[0]), wall_s=math.nan))
 
 
 @pytest.mark.parametrize("run", [*table(seeds=1), *reach_runs(1)], ids=lambda r: r.name)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,14 @@ class RunResult:
 
 
 def to_json(result: RunResult) -> str:
-    """Return a result as text that `result_from_json` reads back."""
-    return json.dumps(dataclasses.asdict(result), indent=1)
+    """Return a result as text that `result_from_json` reads back.
+
+    Raises:
+        ValueError: a number is not finite where only time to the centre may be.
+    """
+    values = dataclasses.asdict(result)
+    values["evaluation"] = [_episode_values(episode) for episode in result.evaluation]
+    return json.dumps(values, indent=1, allow_nan=False)
 
 
 def result_from_json(text: str) -> RunResult:
@@ -61,16 +68,29 @@ def result_from_json(text: str) -> RunResult:
             | {
                 "config": config_from(values["config"]),
                 "episodes": tuple(EpisodeRecord(**e) for e in values["episodes"]),
-                "evaluation": tuple(EpisodeResult(**e) for e in values["evaluation"]),
+                "evaluation": tuple(_episode_from(e) for e in values["evaluation"]),
             }
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"no result of a run: {type(error).__name__} {error}") from None
 
 
+def _episode_values(episode: EpisodeResult) -> dict[str, Any]:
+    """Return JSON values; JSON knows no infinity: null is a dot that stayed away."""
+    values = dataclasses.asdict(episode)
+    return values if episode.is_centred else values | {"seconds_to_centre": None}
+
+
+def _episode_from(values: dict[str, Any]) -> EpisodeResult:
+    """Return what `_episode_values` gave, or older files hold: Infinity."""
+    if values["seconds_to_centre"] is None:
+        values = values | {"seconds_to_centre": math.inf}
+    return EpisodeResult(**values)
+
+
 def config_to_json(config: RunConfig) -> str:
     """Return a configuration as text that `config_from(json.loads(...))` takes."""
-    return json.dumps(dataclasses.asdict(config), indent=1)
+    return json.dumps(dataclasses.asdict(config), indent=1, allow_nan=False)
 
 
 def changed(wanted: RunConfig, there: RunConfig) -> list[str]:
