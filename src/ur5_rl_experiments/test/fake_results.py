@@ -38,4 +38,5 @@ def result(run: Run, level=100.0, *, minutes=None):
         evaluation=tuple(evaluated(2.0 * level) for _ in range(10)),
         wall_s=60.0,
         commit="0" * 40,
+        computes_in="float32",
     )

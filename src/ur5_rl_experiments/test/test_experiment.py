@@ -12,11 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from fake_results import result, table
 
 from sac_learner.core.checkpoint import read_policy
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.parameters import decode_policy
+from sac_learner.core.precision import computing_type
 from ur5_rl_experiments import array_job, commands, experiment, run_pool
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.origin import Origin, origin_of
@@ -61,6 +63,8 @@ def test_a_table_is_run_resumed_and_one_failed_run_does_not_stop_the_rest(tmp_pa
         assert [r.group for r in found] == ["a", "c"]
         assert others == []
         assert all(len(r.evaluation) == 10 and r.commit == "abc" for r in found)
+        computes_in = str(computing_type("auto", torch.device("cpu")))
+        assert {f"torch.{r.computes_in}" for r in found} == {computes_in}
         assert [run.group for run in pool.missing(runs)] == ["b"]
         before = (tmp_path / "a__0" / "result.json").stat().st_mtime_ns
         assert pool.execute([runs[0]]) == []  # done is done

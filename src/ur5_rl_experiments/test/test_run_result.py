@@ -41,9 +41,11 @@ def test_a_dot_that_was_never_centred_is_null():
 def test_what_older_results_hold_is_read():
     values = json.loads(to_json(never_centred()))
     values["evaluation"][0]["seconds_to_centre"] = math.inf
+    del values["computes_in"]
     text = json.dumps(values)
     assert "Infinity" in text
-    assert result_from_json(text) == never_centred()
+    older = result_from_json(text)
+    assert older == replace(never_centred(), computes_in="unknown")
 
 
 def test_fault_a_return_that_is_no_number_is_not_written():

@@ -16,6 +16,8 @@ from typing import TextIO
 
 import torch
 
+from sac_learner.core.config import LearnerConfig
+from sac_learner.core.precision import computing_type
 from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
 from ur5_rl_experiments.core.evaluation import (
     EpisodeResult,
@@ -57,11 +59,18 @@ def main(words: list[str]) -> None:
         evaluation=_evaluation(run, values.get("evaluation", EVALUATION_EPISODES)),
         wall_s=time.monotonic() - begin_s,
         commit=values["commit"],
+        computes_in=_number_type(config.learner),
     )
     save_policy(folder, run, values["commit"])
     partial = folder / f".{RESULT}"
     partial.write_text(to_json(result))
     os.replace(partial, folder / RESULT)
+
+
+def _number_type(learner: LearnerConfig) -> str:
+    """Return what this machine computes in, as "bfloat16"."""
+    dtype = computing_type(learner.precision, torch.device(learner.device))
+    return str(dtype).removeprefix("torch.")
 
 
 def _followed(

@@ -12,6 +12,8 @@ from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.evaluation import EpisodeResult
 from ur5_rl_experiments.core.virtual_run import EpisodeRecord, RunConfig
 
+UNKNOWN = "unknown"  # what results computed in before they said it
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunResult:
@@ -24,6 +26,8 @@ class RunResult:
         evaluation: Noise-free episodes of the final policy.
         wall_s: Time that it took on the machine [s].
         commit: Of the program.
+        computes_in: Number type of the passes, "bfloat16" or "float32"; precision "auto"
+            leaves it to the machine.
     """
 
     group: str
@@ -32,6 +36,7 @@ class RunResult:
     evaluation: tuple[EpisodeResult, ...]
     wall_s: float
     commit: str
+    computes_in: str = UNKNOWN
 
     @property
     def overall_return(self) -> float:

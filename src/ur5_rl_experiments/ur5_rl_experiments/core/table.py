@@ -37,6 +37,7 @@ class Row(NamedTuple):
     updates: float  # likewise
     wall_s: float  # likewise
     commits: tuple[str, ...]  # of the program, without repetition
+    computes_in: tuple[str, ...]  # number types, likewise
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row for JSON."""
@@ -56,10 +57,16 @@ def text(table: Sequence[Row]) -> str:
 
 
 def commits_of(table: Sequence[Row]) -> str:
-    """Return which commits of the program the rows come from, in one line."""
+    """Return which commits of the program the rows come from, in one line.
+
+    And what they computed in, where machines differ in that: such runs are not the same
+    computation, however alike their settings are.
+    """
     found = sorted({commit for row in table for commit in row.commits})
     shown = (f"{c[:ABBREVIATED]}{'-dirty' * c.endswith('-dirty')}" for c in found)
-    return f"commits of the program: {', '.join(shown)}"
+    types = sorted({name for row in table for name in row.computes_in})
+    computed = f"; computed in {', '.join(types)}" if types[1:] else ""
+    return f"commits of the program: {', '.join(shown)}{computed}"
 
 
 def methods(used: Iterable[str]) -> str:
@@ -121,4 +128,5 @@ def _row(group: str, results: Sequence[RunResult]) -> Row:
         updates=float(np.mean([episode.updates for episode in last])),
         wall_s=float(np.mean([result.wall_s for result in results])),
         commits=tuple(sorted({result.commit for result in results})),
+        computes_in=tuple(sorted({result.computes_in for result in results})),
     )

@@ -2,7 +2,9 @@
 
 The work is real, the clock is not: a mini-batch is drawn from what the buffer holds at
 the virtual instant at which its drawing begins, and an update takes effect at the instant
-at which it ends. The same costs give the same run, on any machine.
+at which it ends. How fast the machine is does not matter: the same costs give the same
+order of events on any, and the same run, bit by bit, on machines of one kind. Number type
+and kernels differ between processors, and one rounding apart two runs soon are two seeds.
 """
 
 import heapq
