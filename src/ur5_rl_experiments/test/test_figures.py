@@ -91,8 +91,13 @@ def test_the_text_says_which_commits_there_are(results):
     assert commits_of(there).endswith(": 000000000, aaaaaaaaa-dirty")
 
 
+def test_the_text_says_what_was_computed_in_where_that_differs(results):
+    there = rows(by_group([replace(results[0], computes_in="bfloat16"), *results]))
+    assert commits_of(there).endswith("; computed in bfloat16, float32")
+
+
 def test_many_seeds_are_resampled_and_the_text_says_so(results):
-    many = [r for r in results if r.group == "tracking/baseline/sequential"] * 5
+    many = [r for r in results if r.group == "tracking/baseline/sequential"] * 15
     (row,) = rows(by_group(many))
     assert row.interval_method == "bootstrap"
     assert "[95 % bootstrap]" in text([row])

@@ -74,13 +74,13 @@ def test_a_difference_of_few_values_by_hand():
     assert reach == pytest.approx(4.155, abs=0.002)
 
 
-@pytest.mark.parametrize("count", [2, 3, 5, 9])
+@pytest.mark.parametrize("count", [2, 3, 5, 10, 20])
 def test_an_interval_holds_the_true_mean_as_often_as_it_says(count):
-    """With three values the bootstrap, which ends at the extremes, holds it in 74 %."""
+    """The bootstrap of three values, their extremes, holds it in 74 %, of ten in 90 %."""
     rng = np.random.default_rng(2)
-    intervals = [mean_interval(rng.normal(size=count)) for _ in range(400)]
+    intervals = [mean_interval(rng.normal(size=count)) for _ in range(1000)]
     held = np.mean([low <= 0.0 <= high for low, high in intervals])
-    assert 0.91 < held < 0.98
+    assert 0.94 < held < 0.965
 
 
 def test_a_difference_holds_the_true_one_as_often_as_it_says():
@@ -98,17 +98,17 @@ def test_one_value_bounds_nothing():
     assert difference_interval([3.0], [1.0, 2.0]) == (-math.inf, math.inf)
 
 
-def test_from_ten_values_on_the_interval_is_resampled():
-    values = np.random.default_rng(5).normal(size=10)
+def test_from_thirty_values_on_the_interval_is_resampled():
+    values = np.random.default_rng(5).normal(size=30)
     assert mean_interval(values) == bootstrap_interval(values)
-    assert mean_interval(values[:9]) != bootstrap_interval(values[:9])
+    assert mean_interval(values[:29]) != bootstrap_interval(values[:29])
     others = values + 1.0
     assert difference_interval(values, others) == bootstrap_difference_interval(
         values, others
     )
-    assert difference_interval(values, others[:9]) == welch_interval(values, others[:9])
-    assert (method_for(10), method_for(9)) == ("bootstrap", "Student's t")
-    assert (method_for(10, 10), method_for(10, 9)) == ("bootstrap", "Welch's t")
+    assert difference_interval(values, others[:29]) == welch_interval(values, others[:29])
+    assert (method_for(30), method_for(29)) == ("bootstrap", "Student's t")
+    assert (method_for(30, 30), method_for(30, 29)) == ("bootstrap", "Welch's t")
 
 
 @settings(deadline=None, max_examples=30)

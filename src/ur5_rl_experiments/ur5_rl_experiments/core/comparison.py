@@ -7,7 +7,13 @@ from typing import Any
 
 from ur5_rl_experiments.core.evaluation import EpisodeResult, Summary, summary
 from ur5_rl_experiments.core.json_values import finite
-from ur5_rl_experiments.core.statistics import Interval, mean_interval
+from ur5_rl_experiments.core.statistics import (
+    BOOTSTRAP,
+    FEWEST_RESAMPLED,
+    STUDENT,
+    Interval,
+    mean_interval,
+)
 
 COLUMNS = {  # title: width
     "return +- se": 16,
@@ -19,7 +25,8 @@ COLUMNS = {  # title: width
     "limits": 8,
 }
 EXPLANATION = (
-    "intervals of returns: bootstrap; Student's t for fewer than ten episodes;\n"
+    "intervals of returns: "
+    f"{BOOTSTRAP}; {STUDENT} for fewer than {FEWEST_RESAMPLED} episodes;\n"
     "centred: dot within 8 px of the middle for a second, px of an image 160 wide;\n"
     "after: time until then, median; error: mean distance in the second half;\n"
     "limits: steps whose motion a safety limit changed"
