@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sac_learner.core.config import LearnerConfig
+from ur5_rl_experiments.bench import cycle
 from ur5_rl_experiments.bench.cycle import parameters
 from ur5_rl_experiments.bench.cycle_record import CycleRecord, distribution, table
 from ur5_rl_experiments.bench.graph_run import RunFailedError, graph_run
@@ -65,6 +66,32 @@ def test_the_bar_is_40_ms_in_the_mean_and_5_ms_late(cycle_ms, lateness_ms, meets
     assert record.entry("async_2")["meets_bar"] is meets
 
 
+def measured(lateness_ms):
+    record = CycleRecord()
+    record.on_status(status(1), now_s=0.0)
+    record.on_episode(summary(lateness_ms=lateness_ms), now_s=5.0)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "code_and_verdict"),
+    [
+        ({"async_2": 1.0, "sequential": 43.0}, (0, "met")),
+        ({"async_2": 1.0, "async_1": 6.0}, (1, "missed by async_1")),
+        ({"sequential": 43.0}, (0, "not judged")),
+    ],
+)
+def test_a_missed_bar_is_said_and_is_the_exit_code(
+    late_ms, code_and_verdict, monkeypatch, tmp_path, capsys
+):
+    """Sequential waits for its updates: it is measured to show that, not judged."""
+    monkeypatch.setattr(cycle, "measure", lambda _, name, *__: measured(late_ms[name]))
+    code = cycle.main(tmp_path, ["--architectures", *late_ms])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("bar: a cycle of 40 ms")
+    assert (code, last.split(": ")[-1]) == code_and_verdict
+
+
 def test_a_run_without_an_episode_meets_no_bar_and_can_be_shown():
     entry = CycleRecord().entry("sequential")
     assert entry["meets_bar"] is False
@@ -91,8 +118,10 @@ def test_the_action_cycle_keeps_its_pace_beside_a_learner_at_full_speed(tmp_path
     path = tmp_path / "cycle.json"
     words = ["bench", "cycle", "--minutes", "0.2", "--architectures", "async_2"]
     command = [sys.executable, "-m", "ur5_rl_bringup.cli", str(ROOT), *words]
-    subprocess.run([*command, "--report", str(path)], timeout=115.0, check=True)
+    words = [*command, "--report", str(path)]
+    code = subprocess.run(words, timeout=115.0, check=False).returncode
     (entry,) = json.loads(path.read_text())["architectures"]
+    assert code == (0 if entry["meets_bar"] else 1)
     assert entry["architecture"] == "async_2"
     assert entry["cycle_ms"]["mean"] == pytest.approx(40.0, abs=2.0)
     assert entry["updates_per_s"] > 0.0

@@ -21,7 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 from sac_learner.core.architectures import ARCHITECTURES, ASYNC_1, ASYNC_2, SEQUENTIAL
 from ur5_rl_bringup.core.report import write_json
 from ur5_rl_bringup.graph import environment
-from ur5_rl_experiments.bench.cycle_record import CycleRecord, table
+from ur5_rl_experiments.bench.cycle_record import CycleRecord, bar_line, late, table
 from ur5_rl_experiments.bench.graph_run import GraphRun, RunFailedError, graph_run
 from ur5_rl_interfaces.msg import EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
@@ -35,7 +35,7 @@ MAX_EPISODE_S = 60.0  # beyond the minutes, for an episode that is not over
 
 
 def main(root: Path, words: Sequence[str]) -> int:
-    """Measure, print a table, write the report; return the exit code."""
+    """Measure, print a table, write the report; return 1 where the bar is missed."""
     arguments = _parser().parse_args(words)
     entries: list[Json] = []
     for architecture in arguments.architectures:
@@ -47,9 +47,10 @@ def main(root: Path, words: Sequence[str]) -> int:
             return 1
         entries.append(record.entry(architecture))
         print(*table(entries[-1]), sep="\n", flush=True)
+    print(bar_line(entries))
     if arguments.report:
         write_json(Path(arguments.report), _document(arguments, entries))
-    return 0
+    return 1 if late(entries) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,11 +1,14 @@
 """What one run of `bench cycle` heard, as numbers. Loads no ROS."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from sac_learner.core.architectures import SEQUENTIAL
 
 Json = dict[str, Any]
 
@@ -97,6 +100,24 @@ def meets_bar(figures: dict[str, Json]) -> bool:
         return False
     is_punctual = abs(cycle_ms - NOMINAL_CYCLE_MS) <= CYCLE_TOLERANCE_MS
     return bool(is_punctual and lateness_ms <= MAX_LATENESS_P99_MS)
+
+
+def late(entries: Sequence[Json]) -> list[str]:
+    """Return which architectures miss the bar; sequential, which waits, has none."""
+    names = ((entry["architecture"], entry["meets_bar"]) for entry in entries)
+    return [name for name, is_met in names if not is_met and name != SEQUENTIAL]
+
+
+def bar_line(entries: Sequence[Json]) -> str:
+    """Return the bar and who misses it."""
+    is_judged = any(entry["architecture"] != SEQUENTIAL for entry in entries)
+    verdict = "met" if is_judged else "not judged"
+    if missed := late(entries):
+        verdict = f"missed by {', '.join(missed)}"
+    return (
+        f"bar: a cycle of {NOMINAL_CYCLE_MS:g} ms within {CYCLE_TOLERANCE_MS:g} in the "
+        f"mean, {MAX_LATENESS_P99_MS:g} ms late at p99, not for {SEQUENTIAL}: {verdict}"
+    )
 
 
 def table(entry: Json) -> list[str]:
