@@ -29,6 +29,7 @@ def test_each_task_and_size_gets_a_row(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["steps", "repeats"])
-def test_fault_nothing_to_measure_is_refused(name, tmp_path):
-    with pytest.raises(ValueError, match=name):
+def test_fault_nothing_to_measure_is_refused(name, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
         bench.main(tmp_path, [f"--{name}", "0"])
+    assert f"--{name}: must be at least 1, got 0" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from ur5_rl_experiments.core import group_differences, reaching, table, thesis
 from ur5_rl_experiments.core.costs import THESIS_COSTS, Costs
 from ur5_rl_experiments.core.figures import by_group, draw_thesis_figures
 from ur5_rl_experiments.core.json_values import finite
+from ur5_rl_experiments.core.option_types import positive_int
 from ur5_rl_experiments.core.run_result import RunResult
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import TASKS
@@ -75,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_reaching_options(command: argparse.ArgumentParser, env_steps: int) -> None:
     add = command.add_argument
-    add("--env-steps", type=_positive, default=env_steps, help=f"default: {env_steps}")
+    add("--env-steps", type=positive_int, default=env_steps, help=f"default: {env_steps}")
     command.set_defaults(seeds=reaching.SEEDS, costs=None)
 
 
@@ -92,8 +93,8 @@ def _add_thesis_options(command: argparse.ArgumentParser) -> None:
 
 def _add_run_options(command: argparse.ArgumentParser, folder: str) -> None:
     add = command.add_argument
-    add("--seeds", type=_positive, help="runs of each cell")
-    add("--jobs", type=_positive, default=os.cpu_count() or 1, help="runs at a time")
+    add("--seeds", type=positive_int, help="runs of each cell")
+    add("--jobs", type=positive_int, default=os.cpu_count() or 1, help="runs at a time")
     add("--folder", type=Path, help=f"default: runs/experiments/{folder}")
     add("--report", type=Path, metavar="FILE.json", help="results for other programs")
     add("--figures-only", action="store_true", help="run nothing, show what is finished")
@@ -181,10 +182,3 @@ def _checked(runs: Sequence[Run], index: int) -> Run:
     if not 0 <= index < len(runs):
         raise ValueError(f"only must be in 0..{len(runs) - 1}, got {index}")
     return runs[index]
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value

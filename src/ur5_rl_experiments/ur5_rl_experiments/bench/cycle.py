@@ -23,6 +23,7 @@ from ur5_rl_bringup.core.report import write_json
 from ur5_rl_bringup.graph import environment
 from ur5_rl_experiments.bench.cycle_record import CycleRecord, bar_line, late, table
 from ur5_rl_experiments.bench.graph_run import GraphRun, RunFailedError, graph_run
+from ur5_rl_experiments.core.option_types import positive_float
 from ur5_rl_interfaces.msg import EpisodeSummary, LearnerStatus
 from ur5_rl_ros import qos
 
@@ -56,7 +57,7 @@ def main(root: Path, words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ur5rl bench cycle", description=__doc__)
     parser.add_argument("--report", default="", metavar="FILE.json")
-    parser.add_argument("--minutes", type=float, default=1.0, help="of each run")
+    parser.add_argument("--minutes", type=positive_float, default=1.0, help="of each run")
     parser.add_argument("--preset", choices=("cpu", "thesis"), default="cpu")
     parser.add_argument(
         "--architectures", nargs="+", choices=ARCHITECTURES, metavar="NAME",

@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 
 from ur5_rl_bringup.core.report import write_json
+from ur5_rl_experiments.core.option_types import positive_int
 from ur5_sim.gymnasium_env import IMAGE_SIZES, NAMES
 
 MIN_STEPS_PER_S = 2000.0  # at BAR_SIZE, for each task
@@ -27,15 +28,8 @@ class Lap(NamedTuple):
 
 
 def main(root: Path, words: Sequence[str]) -> int:  # noqa: ARG001  as every command
-    """Measure every task and image size; return 1 if a step is slower than it should be.
-
-    Raises:
-        ValueError: an option is out of range.
-    """
+    """Measure every task and image size; return 1 where a step is slower than the bar."""
     options = _parser().parse_args(words)
-    for name in ("steps", "repeats"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(options, name)}")
     rows = []
     print(f"{'':15} {'image':>9}  steps/s of CPU time   of wall time")
     with_one_core = min(os.sched_getaffinity(0))
@@ -100,7 +94,9 @@ def _line(row: dict[str, Any]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("ur5rl bench env", description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000, help="of a repeat")
-    parser.add_argument("--repeats", type=int, default=7, help="the median counts")
+    parser.add_argument("--steps", type=positive_int, default=1000, help="of a repeat")
+    parser.add_argument(
+        "--repeats", type=positive_int, default=7, help="the median counts"
+    )
     parser.add_argument("--report", type=Path, help="write what was measured as JSON")
     return parser

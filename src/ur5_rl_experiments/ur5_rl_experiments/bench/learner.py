@@ -19,6 +19,7 @@ from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
 from ur5_rl_bringup.core.report import write_json
 from ur5_rl_experiments.bench.update_cost import Wanted
 from ur5_rl_experiments.bench.update_work import update_flop
+from ur5_rl_experiments.core.option_types import positive_int
 
 Case = tuple[tuple[int, int], int]  # width and height [px], transitions in a batch
 CASES: tuple[Case, ...] = (
@@ -58,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="does it run? small sizes, once"
     )
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=positive_int, default=os.cpu_count() or 1)
+    parser.add_argument("--rounds", type=positive_int, default=3)
     parser.add_argument("--device", default="cpu", help="of both sides")
     return parser
 

@@ -27,6 +27,7 @@ from ur5_rl_bringup.graph import environment
 from ur5_rl_experiments.bench.disk_record import Counters, DiskRecord, Findings
 from ur5_rl_experiments.bench.numbered_steps import HEIGHT, WIDTH
 from ur5_rl_experiments.bench.step_feeder import StepFeeder
+from ur5_rl_experiments.core.option_types import positive_float, positive_int
 from ur5_rl_ros.domain import claimed_domain
 from ur5_rl_ros.process import spinning_in_background
 
@@ -80,8 +81,10 @@ class Outcome:
 def main(root: Path, words: Sequence[str]) -> int:
     """Run the bench; return 0 if nothing that was acknowledged was lost."""
     parser = argparse.ArgumentParser(prog="ur5rl bench resume", description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--rate-hz", type=float, default=25.0, help="of time steps")
+    parser.add_argument("--kills", type=positive_int, default=50)
+    parser.add_argument(
+        "--rate-hz", type=positive_float, default=25.0, help="of time steps"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=Path, metavar="FILE.json")
     arguments = parser.parse_args(words)

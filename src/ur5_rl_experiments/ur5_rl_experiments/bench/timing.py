@@ -16,6 +16,7 @@ from ur5_rl_bringup.core.report import write_json
 from ur5_rl_experiments.bench import components
 from ur5_rl_experiments.bench.components import Durations, Effort
 from ur5_rl_experiments.core.costs import THESIS_COSTS, Costs
+from ur5_rl_experiments.core.option_types import positive_int
 from ur5_rl_experiments.core.thesis import SCALES
 
 MAX_ACTION_P99_S = 0.003  # in the setting BAR_SETTING, on a CPU
@@ -132,6 +133,6 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="does it run? small sizes, few calls"
     )
     parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="of the update"
+        "--threads", type=positive_int, default=os.cpu_count() or 1, help="of the update"
     )
     return parser
