@@ -319,6 +319,18 @@ def test_fault_a_file_that_holds_no_costs_is_named(tmp_path, text):
         experiment.runs_of(parsed("thesis", "--costs", str(path)))
 
 
+def test_one_run_of_an_array_job_neither_shows_nor_draws_the_table(tmp_path, capsys):
+    stored(tmp_path, table(seeds=1))
+    report = tmp_path / "report.json"
+    words = ["experiment", "thesis", "--scale", "small", "--seeds", "1"]
+    words += ["--folder", str(tmp_path), "--report", str(report)]
+    assert commands.main(ROOT, [*words, "--only", "3"]) == 0
+    assert "reaching/baseline" not in capsys.readouterr().out
+    assert not report.exists() and not (tmp_path / "figures").exists()
+    assert commands.main(ROOT, [*words, "--figures-only"]) == 0
+    assert report.exists() and (tmp_path / "figures").exists()
+
+
 def test_fault_an_index_outside_of_the_table_is_refused(capsys):
     words = ["experiment", "reach", "--seeds", "2", "--only", "2"]
     assert commands.main(ROOT, words) == 2

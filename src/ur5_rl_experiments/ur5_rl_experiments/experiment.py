@@ -48,13 +48,8 @@ def main(root: Path, words: Sequence[str]) -> int:
     if not options.figures_only:
         chosen = runs if options.only is None else [_checked(runs, options.only)]
         failures = _execute(root, folder, chosen, options.jobs)
-    found, others = finished(folder, runs)
-    show(found, folder, options)
-    groups = dict.fromkeys(run.group for run in runs)
-    if not_run := [group for group in groups if group not in by_group(found)]:
-        print(f"not run: {', '.join(not_run)}")
-    if others:
-        print(f"not shown: {in_short(others)}", file=sys.stderr)
+    if options.figures_only or options.only is None:  # not each job of an array
+        _show_table(runs, folder, options)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return EXIT_SOME_FAILED if failures else 0
@@ -98,8 +93,11 @@ def _add_run_options(command: argparse.ArgumentParser, folder: str) -> None:
     add("--folder", type=Path, help=f"default: runs/experiments/{folder}")
     add("--report", type=Path, metavar="FILE.json", help="results for other programs")
     add("--figures-only", action="store_true", help="run nothing, show what is finished")
-    add("--only", type=int, metavar="INDEX", help="one run of the table (array jobs)")
-    add("--slurm", metavar="OPTIONS", help="submit as an array job: sbatch OPTIONS")
+    add(
+        "--only", type=int, metavar="INDEX", help="one run, nothing is shown (array jobs)"
+    )
+    slurm_help = "submit as an array job: sbatch OPTIONS; see it with --figures-only"
+    add("--slurm", metavar="OPTIONS", help=slurm_help)
 
 
 def runs_of(options: argparse.Namespace) -> list[Run]:
@@ -119,6 +117,17 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
             costs=_costs(options.costs) if options.costs else THESIS_COSTS,
         )
     )
+
+
+def _show_table(runs: Sequence[Run], folder: Path, options: argparse.Namespace) -> None:
+    """Show what is finished of a table; name what is not, or is something else."""
+    found, others = finished(folder, runs)
+    show(found, folder, options)
+    groups = dict.fromkeys(run.group for run in runs)
+    if not_run := [group for group in groups if group not in by_group(found)]:
+        print(f"not run: {', '.join(not_run)}")
+    if others:
+        print(f"not shown: {in_short(others)}", file=sys.stderr)
 
 
 def show(found: Sequence[RunResult], folder: Path, options: argparse.Namespace) -> None:
