@@ -1,6 +1,7 @@
 """What is made of a soak: growth, losses, verdict, file, table and picture. No graph."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from ur5_rl_experiments.core.soak_text import progress_line, table
 from ur5_rl_experiments.core.soak_verdict import soak_report
 
 HOUR_S = 3600.0
+HOURS = "it runs for as long as it was asked to"
 
 
 def missed(record):
@@ -149,7 +151,16 @@ def test_fault_a_node_that_never_came_back_is_seen():
 def test_fault_a_graph_that_ended_by_itself_is_seen():
     record = soak()
     record.ended_by, record.is_complete = "the graph ended with exit code 1", False
-    assert missed(record) == ["the graph runs until it is asked to end"]
+    assert missed(record) == ["the graph runs until it is asked to end", HOURS]
+
+
+def test_fault_a_soak_that_was_stopped_before_its_time_meets_no_bar_of_hours():
+    record = soak(hours=1.0)
+    record.header = replace(record.header, hours=8.0)
+    record.ended_by, record.is_complete = "asked to end", False
+    assert missed(record) == [HOURS]
+    said = "\n".join(table(soak_report(record)))
+    assert f"not judged {HOURS}: 1.00 h of 8 h" in said
 
 
 def test_a_soak_that_ended_within_the_warm_up_meets_no_bar_that_needs_more():

@@ -43,6 +43,7 @@ def bars(record: SoakRecord, growths: dict[str, ProcessGrowth]) -> list[Bar]:
             not record.ended_by.startswith(GRAPH_ENDED),
             record.ended_by or "no end was written: killed, or still runs",
         ),
+        _duration_bar(record),
     ]
 
 
@@ -80,6 +81,15 @@ def _restarts(record: SoakRecord, growths: dict[str, ProcessGrowth]) -> Bar:
     is_known = True if record.samples else None
     return Bar(
         "no node is started again", False if found else is_known, _listed(found) or "none"
+    )
+
+
+def _duration_bar(record: SoakRecord) -> Bar:
+    """Judge that it ran its hours: what was stopped earlier has shown less than asked."""
+    return Bar(
+        "it runs for as long as it was asked to",
+        True if record.is_complete else None,
+        f"{record.duration_s / S_PER_H:.2f} h of {record.header.hours:g} h",
     )
 
 
