@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fake_results import result, table
 
+from ur5_rl_experiments.core import png_file
 from ur5_rl_experiments.core.figures import (
     by_group,
     draw_thesis_figures,
@@ -61,6 +62,23 @@ def test_all_nine_figures_are_drawn(results, tmp_path):
 def test_a_part_of_the_table_is_drawn_too(results, tmp_path):
     some = [r for r in results if r.group == "tracking/baseline/sequential"][:1]
     assert len(draw_thesis_figures(some, tmp_path)) == 9
+
+
+def test_fault_a_figure_that_cannot_be_written_leaves_the_old_one(
+    results, tmp_path, monkeypatch
+):
+    old = tmp_path / "figure_6_1.png"
+    old.write_text("drawn before")
+
+    def full(figure, path, **_):
+        path.write_text("half of")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(png_file.Figure, "savefig", full)
+    with pytest.raises(OSError, match="space"):
+        draw_thesis_figures(results, tmp_path)
+    assert old.read_text() == "drawn before"
+    assert list(tmp_path.iterdir()) == [old]
 
 
 def test_rows_hold_mean_error_interval_and_minimum(results):

@@ -1,6 +1,5 @@
 """Figures 8.4 and 8.5 of a checkpoint, as PNG files in the style of the run's picture."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ur5_rl_experiments.core.attention import draw_attention, looks_of
 from ur5_rl_experiments.core.contender import TASKS, Contender
 from ur5_rl_experiments.core.evaluation import FIRST_EPISODE, Moment, episode_moments
 from ur5_rl_experiments.core.filmstrip import draw_filmstrip, film_of
+from ur5_rl_experiments.core.png_file import DPI, save_png
 from ur5_sim.core.observer import Observer
 from ur5_sim.core.world import World
 
@@ -55,15 +55,8 @@ def _moments(contender: Contender, task: str, delay_s: float) -> list[Moment]:
 
 
 def _save(path: Path, draw: Callable[[Figure], None]) -> None:
-    """Draw a PNG file; a reader sees the old picture or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with rc_context(STYLE):
-            figure = Figure(dpi=110, layout="constrained")
-            FigureCanvasAgg(figure)
-            draw(figure)
-            figure.savefig(partial, format="png")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with rc_context(STYLE):
+        figure = Figure(dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        save_png(figure, path)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sac_learner.core.architectures import ARCHITECTURES, ASYNC_1, SEQUENTIAL
+from ur5_rl_experiments.core.png_file import save_png
 from ur5_rl_experiments.core.run_result import RunResult
 from ur5_rl_experiments.core.statistics import standard_error
 from ur5_rl_experiments.core.thesis import SETTINGS
@@ -73,7 +74,6 @@ def learning_curve(results: Sequence[RunResult], bins: int = BINS) -> Curve:
 
 def draw_thesis_figures(results: Sequence[RunResult], folder: Path) -> list[Path]:
     """Draw all nine figures into `folder` and return their files."""
-    folder.mkdir(parents=True, exist_ok=True)
     groups = by_group(results)
     paths = []
     for chapter, names in CHAPTERS.items():
@@ -174,6 +174,6 @@ def _draw_bar(
 
 def _saved(figure: Figure, path: Path) -> Path:
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    save_png(figure, path)
     plt.close(figure)
     return path

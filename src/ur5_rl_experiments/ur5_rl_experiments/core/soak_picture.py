@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
+from ur5_rl_experiments.core.png_file import save_png
 from ur5_rl_experiments.core.soak_growth import S_PER_H, thinned
 from ur5_rl_experiments.core.soak_losses import LOST_TIME_STEPS
 from ur5_rl_experiments.core.soak_processes import (
@@ -39,9 +40,8 @@ def draw_soak(record: SoakRecord, path: Path) -> None:
         ax.set_xlabel("time [min]; grey: warm-up, not judged")
     words = " ".join(record.header.words)
     figure.suptitle(f"soak of {record.duration_s / S_PER_H:.2f} h: ur5rl sim {words}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    save_png(figure, path)
     plt.close(figure)
 
 
