@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_results import result, table
 
-from ur5_rl_experiments.core import png_file
+from ur5_rl_experiments.core import figures, png_file
 from ur5_rl_experiments.core.figures import (
     by_group,
     draw_thesis_figures,
@@ -62,6 +62,23 @@ def test_all_nine_figures_are_drawn(results, tmp_path):
 def test_a_part_of_the_table_is_drawn_too(results, tmp_path):
     some = [r for r in results if r.group == "tracking/baseline/sequential"][:1]
     assert len(draw_thesis_figures(some, tmp_path)) == 9
+
+
+def test_each_panel_names_its_seeds_and_its_yardsticks(results, tmp_path, monkeypatch):
+    """Of tracking one seed is finished, of reaching both are."""
+    drawn = {}
+    monkeypatch.setattr(figures, "save_png", lambda f, path: drawn.update({path.name: f}))
+    some = [r for r in results if "reaching" in r.group or not r.config.learner.seed]
+    draw_thesis_figures(some, tmp_path)
+    panels = {axes.get_title(): axes for axes in drawn["figure_6_1.png"].axes}
+    for title, count, level in (
+        ("Reaching, baseline", 2, 304.0),
+        ("Tracking, large mini-batch", 1, 314.0),
+    ):
+        lines, labels = panels[title].get_legend_handles_labels()
+        assert labels == [f"Seq-SAC (n = {count})", "servo", "no motion"]
+        assert panels[title].get_legend() is not None
+        assert lines[1].get_ydata()[0] == level
 
 
 def test_fault_a_figure_that_cannot_be_written_leaves_the_old_one(
