@@ -12,7 +12,7 @@ from sac_learner.core.checkpoint import RunState, newest_checkpoint, write_check
 from sac_learner.core.networks import NetworkConfig, PolicyNetwork, initialise_
 from sac_learner.core.parameters import encode_policy, parameters_of
 from ur5_rl_bringup import cli
-from ur5_rl_experiments import commands
+from ur5_rl_experiments import commands, pictures
 from ur5_rl_experiments.core.checkpoint_search import checkpoints_in
 from ur5_rl_experiments.core.contender import Contender, learned, name_of, yardstick
 from ur5_rl_experiments.core.origin import Origin, origin_of
@@ -106,6 +106,21 @@ def test_the_pictures_are_of_the_best(write, evaluate, tmp_path):
         data = (tmp_path / "img" / name).read_bytes()
         assert data.startswith(b"\x89PNG") and len(data) > 10_000
     assert len(list((tmp_path / "img").iterdir())) == 2  # nothing half written
+
+
+def test_a_picture_of_what_a_policy_did_not_learn_says_so(write, tmp_path, monkeypatch):
+    rows = []
+
+    def drawn(_, films):
+        rows.extend(film.title for film in films)
+
+    monkeypatch.setattr(pictures, "draw_filmstrip", drawn)
+    monkeypatch.setattr(pictures, "draw_attention", lambda *_: None)
+    for task in ("reaching", ""):
+        contender = learned(write(run=f"run_{task}", task=task))
+        save = pictures.save_pictures
+        save(tmp_path / "img", contender, contender.network, delay_s=0.008)
+    assert rows == ["Reaching", "Tracking (learnt reaching)", "Reaching", "Tracking"]
 
 
 def test_a_run_is_its_newest_and_a_folder_of_runs_all_of_theirs(write, tmp_path):

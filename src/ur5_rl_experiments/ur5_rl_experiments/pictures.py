@@ -31,10 +31,13 @@ def save_pictures(
     """
     period_s = contender.period_s
     episodes = {task: _moments(contender, task, delay_s) for task in TASKS}
-    films = [film_of(t.capitalize(), m, period_s=period_s) for t, m in episodes.items()]
+    films = [
+        film_of(_title(contender, task), moments, period_s=period_s)
+        for task, moments in episodes.items()
+    ]
     looks = [
         (
-            task.capitalize(),
+            _title(contender, task),
             looks_of(network, moments, period_s=period_s, every_s=LOOK_PERIOD_S),
         )
         for task, moments in episodes.items()
@@ -43,6 +46,12 @@ def save_pictures(
     _save(strip, lambda figure: draw_filmstrip(figure, films))
     _save(attention, lambda figure: draw_attention(figure, looks))
     return strip, attention
+
+
+def _title(contender: Contender, task: str) -> str:
+    """Return what a row shows; nobody expects a policy where it has not learnt."""
+    learnt = f" (learnt {contender.task})" if contender.task not in ("", task) else ""
+    return f"{task.capitalize()}{learnt}"
 
 
 def _moments(contender: Contender, task: str, delay_s: float) -> list[Moment]:
