@@ -1,6 +1,7 @@
 """What the graph says of itself, with the instant at which it was heard."""
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.process import spinning_in_background
 
 KEPT = 4000  # messages of a kind
+SWITCH_S = 0.0005  # by default what is heard may wait 5 ms for the thread that looks on
 
 
 class Heard(NamedTuple):
@@ -137,6 +139,7 @@ def listening(root: Path, domain: int) -> Iterator[Ear]:
     """Listen on a DDS domain for as long as the block lasts."""
     for name, value in environment(root).items():
         os.environ.setdefault(name, value)
+    sys.setswitchinterval(SWITCH_S)
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain)
     try:
