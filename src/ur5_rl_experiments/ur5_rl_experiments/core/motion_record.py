@@ -32,16 +32,6 @@ class MotionRecord:
     q: NDArray[np.float64]
     qd: NDArray[np.float64]
 
-    def since(self, start_ns: int, duration_s: float = np.inf) -> "MotionRecord":
-        """Return the part from `start_ns` on; it begins with the sample in force then."""
-        first = max(0, int(np.searchsorted(self.steady_ns, start_ns, "right")) - 1)
-        last = len(self.steady_ns)
-        if np.isfinite(duration_s):
-            end_ns = start_ns + round(duration_s * 1e9)
-            last = int(np.searchsorted(self.steady_ns, end_ns, "right"))
-        part = slice(first, last)
-        return MotionRecord(self.steady_ns[part], self.q[part], self.qd[part])
-
     @property
     def speed(self) -> NDArray[np.float64]:
         """Speed of the fastest joint [rad/s], shape (n,)."""

@@ -155,7 +155,7 @@ class GraphUnderTest:
 
     def motion_since(self, start_ns: int) -> MotionRecord:
         """Return the arm's true motion from `start_ns` on."""
-        return self.poses.record().since(start_ns)
+        return self.poses.since(start_ns)
 
     # Waiting.
 

@@ -2,8 +2,10 @@
 
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 
@@ -56,9 +58,14 @@ class PoseRecorder:
                     self._samples.append((steady_ns, pose))
             time.sleep(POLL_S)
 
-    def record(self) -> MotionRecord:
-        """Return all that is kept."""
+    def since(self, start_ns: int) -> MotionRecord:
+        """Return the motion from `start_ns` on; it begins with the sample in force then.
+
+        Of that alone: to turn two minutes into arrays would stop what hears for 20 ms.
+        """
         samples = list(self._samples)
+        later = bisect_right(samples, start_ns, key=itemgetter(0))
+        samples = samples[max(0, later - 1) :]
         stamps = np.array([stamp for stamp, _ in samples], np.int64)
         poses = np.array([pose for _, pose in samples]).reshape(-1, 2, 6)
         return MotionRecord(stamps, poses[:, 0], poses[:, 1])
