@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ur5_rl_env.core.task import FIRST_EVALUATION_EPISODE
 from ur5_rl_experiments.core.centring import CENTRED_PX, seconds_to_centre, sight
 from ur5_rl_experiments.core.contender import yardstick
 from ur5_rl_experiments.core.evaluation import (
-    FIRST_EPISODE,
     EpisodeResult,
     episode_moments,
     evaluate,
@@ -109,7 +109,9 @@ def test_the_servo_centres_every_dot_and_standing_still_none(servo, world):
 
 def test_the_same_episode_gives_the_same_result(world):
     results = [
-        run_episode(world, Observer(0.7), still, FIRST_EPISODE, steps=10, delay_s=0.0)
+        run_episode(
+            world, Observer(0.7), still, FIRST_EVALUATION_EPISODE, steps=10, delay_s=0.0
+        )
         for _ in range(2)
     ]
     assert results[0] == results[1]

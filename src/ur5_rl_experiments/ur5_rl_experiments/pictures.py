@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from sac_learner.core.networks import PolicyNetwork
 from ur5_rl_bringup.core.picture import STYLE
-from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
+from ur5_rl_env.core.task import FIRST_EVALUATION_EPISODE, MAX_JOINT_SPEED_RAD_S
 from ur5_rl_experiments.core.attention import draw_attention, looks_of
 from ur5_rl_experiments.core.contender import TASKS, Contender
-from ur5_rl_experiments.core.evaluation import FIRST_EPISODE, Moment, episode_moments
+from ur5_rl_experiments.core.evaluation import Moment, episode_moments
 from ur5_rl_experiments.core.filmstrip import draw_filmstrip, film_of
 from ur5_rl_experiments.core.png_file import DPI, save_png
 from ur5_sim.core.observer import Observer
@@ -56,10 +56,11 @@ def _title(contender: Contender, task: str) -> str:
 
 def _moments(contender: Contender, task: str, delay_s: float) -> list[Moment]:
     world, observer = World(contender.world(task)), Observer(MAX_JOINT_SPEED_RAD_S)
-    act = contender.act_in(FIRST_EPISODE)
+    episode = FIRST_EVALUATION_EPISODE
+    act = contender.act_in(episode)
     steps = contender.steps
     return list(
-        episode_moments(world, observer, act, FIRST_EPISODE, steps=steps, delay_s=delay_s)
+        episode_moments(world, observer, act, episode, steps=steps, delay_s=delay_s)
     )
 
 

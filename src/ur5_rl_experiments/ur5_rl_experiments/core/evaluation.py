@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ur5_rl_env.core.task import ACTION_PERIOD_S, NUM_ACTIONS
+from ur5_rl_env.core.task import ACTION_PERIOD_S, FIRST_EVALUATION_EPISODE, NUM_ACTIONS
 from ur5_rl_experiments.core.centring import seconds_to_centre, sight
 from ur5_rl_experiments.core.statistics import (
     Interval,
@@ -25,8 +25,6 @@ from ur5_sim.core.observer import Observer, Seen
 from ur5_sim.core.world import World, WorldStep
 
 Act = Callable[[Seen], NDArray[np.float32]]  # an action in [-1, 1], shape (5,)
-
-FIRST_EPISODE = 1_000_000  # training counts from 1: no target is seen in both
 
 
 class Moment(NamedTuple):
@@ -157,7 +155,7 @@ def evaluation_episodes(count: int) -> range:
     """
     if count < 1:
         raise ValueError(f"episodes must be at least 1, got {count}")
-    return range(FIRST_EPISODE, FIRST_EPISODE + count)
+    return range(FIRST_EVALUATION_EPISODE, FIRST_EVALUATION_EPISODE + count)
 
 
 @dataclass(frozen=True)
