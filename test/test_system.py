@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from running_graph import free_address, speed
+from sac_learner.core.checkpoint import checkpoint_paths
 
 pytestmark = pytest.mark.system
 
@@ -148,13 +149,10 @@ def test_fault_a_port_in_use(start):
 
 def test_fault_a_killed_learner_comes_back_and_has_lost_nothing(start, tmp_path):
     soon = tmp_path / "soon.yaml"
-    settings = {"learning_starts": 100, "checkpoint_period_s": 5.0}
+    settings = {"learning_starts": 100, "checkpoint_period_s": 5.0, "batch_size": 16}
     soon.write_text(json.dumps({"/**/learner_node": {"ros__parameters": settings}}))
     run = start("sim", "--params", str(soon))
-    checkpoints = run.run_dir / "checkpoints"
-    run.wait_until(
-        lambda: checkpoints.is_dir() and any(checkpoints.iterdir()), timeout_s=60.0
-    )
+    run.wait_until(lambda: checkpoint_paths(run.run_dir), timeout_s=60.0)
     run.wait_until(lambda: run.episodes_shown() >= 2, timeout_s=60.0)
     psutil.Process(run.pid_of("learner_node")).kill()
     shown = run.episodes_shown()
