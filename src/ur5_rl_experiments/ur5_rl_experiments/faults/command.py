@@ -5,13 +5,10 @@ the table can be made in several sittings. Motion is read from the virtual robot
 """
 
 import argparse
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from ur5_rl_bringup.core.report import write_json
-from ur5_rl_bringup.graph import NICE_CONTROL
 from ur5_rl_experiments.faults.case import Case
 from ur5_rl_experiments.faults.matrix import Harness, all_cases, kept_entries, missing
 from ur5_rl_experiments.faults.published import PAGE, publish
@@ -30,7 +27,6 @@ def main(root: Path, words: Sequence[str]) -> int:
         for case in cases:
             if lacks := missing(case):
                 raise ValueError(f"{case.fault} needs {', '.join(lacks)}")
-        _go_first()
         runs = arguments.runs or (1 if arguments.quick else None)
         failed = _inject(Harness(root, folder, arguments.seed), cases, runs)
     else:
@@ -67,15 +63,6 @@ def _chosen(arguments: argparse.Namespace) -> list[Case]:
     if arguments.only:
         return [case for case in cases if case.fault in arguments.only]
     return [case for case in cases if case.is_quick or not arguments.quick]
-
-
-def _go_first() -> None:
-    """Let what measures wait for nothing that it measures, where that is allowed."""
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE_CONTROL)
-    if os.getsid(0) == os.getpid():  # else the session is a person's terminal
-        with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(NICE_CONTROL))
 
 
 def _inject(harness: Harness, cases: Sequence[Case], runs: int | None) -> int:
