@@ -456,6 +456,26 @@ def test_it_acts_at_random_until_a_policy_arrives_and_then_by_it(
     assert 0.0 < first.policy_age_s < second.policy_age_s < 30.0
 
 
+def test_a_run_that_goes_on_begins_no_episode_before_its_policy(
+    ros, neighbours, spin_until
+):
+    """env_node begins when somebody listens to observations."""
+    settings = SIZE | {"policy": "sac", "waits_for_policy": True}
+    overrides = [Parameter(name, value=value) for name, value in settings.items()]
+    node = ActorNode(context=ros.context, parameter_overrides=overrides)
+    ros.add_node(node)
+    spin_until(
+        lambda: neighbours.reports and neighbours.policies.get_subscription_count()
+    )
+    assert neighbours.reports[-1][1] == "waits for the learner's first policy"
+    assert neighbours.observations.get_subscription_count() == 0
+    neighbours.policies.publish(policy_msg(encoded(seed=1, version=1)))
+    spin_until(neighbours.observations.get_subscription_count)
+    assert answered(neighbours, spin_until, 1).policy_version == 1
+    node.close()
+    node.destroy_node()
+
+
 def test_an_observation_waits_for_the_policy_that_may_answer_it(
     acting, neighbours, spin_until
 ):

@@ -211,6 +211,18 @@ def test_each_part_of_a_run_meets_targets_of_its_own(tmp_path):
     assert firsts == [1, 10_001, 20_001]
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "waits"),
+    [("00000194", True), ("00000194-2", True), ("00000000", False), ("", False)],
+)
+def test_a_run_that_goes_on_waits_for_the_policy_that_it_has(tmp_path, checkpoint, waits):
+    (tmp_path / "checkpoints" / checkpoint).mkdir(parents=True)
+    for resume in (False, True):
+        run = RunOptions(root=ROOT, run_dir=tmp_path, resume=resume)
+        actor = {p.name: p for p in graph(run, tmp_path)}["actor_node"]
+        assert actor.parameters.get("waits_for_policy", False) is (resume and waits)
+
+
 def test_an_evaluation_meets_no_target_of_the_training():
     env = processes(checkpoint=str(ROOT))["env_node"]
     assert env.parameters["first_episode"] == 1_000_000

@@ -238,6 +238,13 @@ def _first_episode(options: RunOptions) -> int:
     return 1 + len(earlier) * EPISODES_PER_PART
 
 
+def _has_learnt(run_dir: Path) -> bool:
+    """Whether a run holds a checkpoint of a policy, which its learner sends at once."""
+    paths = run_dir.glob("checkpoints/[0-9]*")
+    updates = (path.name.partition("-")[0] for path in paths)
+    return any(number.isdigit() and int(number) > 0 for number in updates)
+
+
 def _actor(options: RunOptions) -> Process:
     acts_from_file = bool(options.checkpoint)
     return Process(
@@ -251,6 +258,7 @@ def _actor(options: RunOptions) -> Process:
         }
         | _given(
             checkpoint=options.checkpoint,
+            waits_for_policy=options.resume and _has_learnt(options.run_dir),
             max_observation_age_s=OBSERVATION_AGE_CYCLES * options.action_period_ms / 1e3,
         ),
         environment=MALLOC_ENVIRONMENT,

@@ -19,6 +19,8 @@ class ActorConfig:
         deterministic: `sac` takes the mean action instead of a sample.
         checkpoint: Directory of a learner's checkpoint: `sac` acts from it alone, by its
             mean action, and hears no learner. "" = from the learner.
+        waits_for_policy: No episode begins before the learner's first policy: for runs
+            that go on, whose arm would act at random until the learner is up.
         max_joint_speed_rad_s: Joint speed that an action of 1 asks for.
         height_px: Rows of a camera frame [px].
         width_px: Columns of a camera frame [px].
@@ -34,6 +36,7 @@ class ActorConfig:
     seed: int = 0
     deterministic: bool = False
     checkpoint: str = ""
+    waits_for_policy: bool = False
     max_joint_speed_rad_s: float = MAX_JOINT_SPEED_RAD_S
     height_px: int = 90
     width_px: int = 160

@@ -73,7 +73,7 @@ class ActorNode(Node):
 
     def _listen_once_heard(self) -> None:
         """Listen to env_node, which waits for that, once it can hear the answers."""
-        if self._actions.get_subscription_count():
+        if self._actions.get_subscription_count() and not self._waits_for_policy:
             self._start.cancel()
             self.create_subscription(
                 ObservationMsg, "observation", self._on_observation, qos.COMMAND
@@ -156,6 +156,11 @@ class ActorNode(Node):
         since_ns = self._policy_since_ns
         return (time.monotonic_ns() - since_ns) / NANOSECONDS if since_ns else 0.0
 
+    @property
+    def _waits_for_policy(self) -> bool:
+        is_wanted = self._config.waits_for_policy and self._loader is not None
+        return is_wanted and not self._loader.heard_ns
+
     def _learner_is_silent(self) -> bool:
         """Whether the policy in use was neither followed nor confirmed for too long."""
         limit_s = self._config.max_policy_age_s
@@ -187,6 +192,8 @@ class ActorNode(Node):
             return ERROR, self._silence() + cause, values
         if refusal:
             return WARN, f"refused {refusal}", values
+        if self._waits_for_policy:
+            return WARN, "waits for the learner's first policy", values
         return OK, f"acts by {self._config.policy}", values
 
     @property
