@@ -80,7 +80,7 @@ class EnvNode(Node):
             fault = self._inputs.fault(before_reset=True)
             fault = fault or self._turns.fault(self._sequence)
             if not fault and not self._has_actor():
-                fault = "nobody listens to observation yet (actor_node)"
+                fault = "actor_node does not listen yet: it starts, or waits for a policy"
             if not fault:
                 self._recoveries.forgive()
                 return True
