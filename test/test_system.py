@@ -40,8 +40,9 @@ def test_servo_solves_the_task_through_the_whole_graph(start, tmp_path):
 
 def test_a_learner_learns_from_every_transition_and_resumes(start, tmp_path):
     soon = tmp_path / "soon.yaml"
-    soon.write_text("/**/learner_node:\n  ros__parameters:\n    learning_starts: 100\n")
-    run = start("sim", "--episodes", "3", "--params", str(soon))
+    settings = {"learning_starts": 100, "batch_size": 16}
+    soon.write_text(json.dumps({"/**/learner_node": {"ros__parameters": settings}}))
+    run = start("sim", "--episodes", "8", "--params", str(soon))  # it may start in four
     assert run.finish(timeout_s=120.0) == 0, run.output
     report = run.report()
     assert report["transitions"]["lost"] == 0
