@@ -158,7 +158,7 @@ def test_fault_a_killed_learner_comes_back_and_has_lost_nothing(start, tmp_path)
     psutil.Process(run.pid_of("learner_node")).kill()
     shown = run.episodes_shown()
     run.wait_until(lambda: "starting it again" in run.output, timeout_s=10.0)
-    run.wait_until(lambda: run.episodes_shown() >= shown + 3, timeout_s=60.0)
+    run.wait_until(lambda: run.episodes_shown() >= shown + 8, timeout_s=90.0)
     assert run.stop() < 5.0
     report = run.report()
     assert report["transitions"]["lost"] == 0
