@@ -13,6 +13,7 @@ from typing import Any
 
 from sac_learner.core.architectures import SEQUENTIAL
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
+from ur5_rl_bringup.learnt import DESCRIPTION, has_learnt
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_env.core.task import FIRST_EVALUATION_EPISODE
 from ur5_rl_ros.param_files import values_for_node
@@ -31,7 +32,7 @@ POSE_FILE = "true_pose"
 RECOVERIES_FILE = "recoveries"
 STOP_FILE = "stopped"
 
-DESCRIPTIONS = ("run.json", "run_[0-9]*.json")  # of the newest part of a run, of others
+DESCRIPTIONS = (DESCRIPTION, "run_[0-9]*.json")  # of the newest part of a run, of others
 EPISODES_PER_PART = 10_000  # two parts of a run that was resumed share no episode
 
 
@@ -238,13 +239,6 @@ def _first_episode(options: RunOptions) -> int:
     return 1 + len(earlier) * EPISODES_PER_PART
 
 
-def _has_learnt(run_dir: Path) -> bool:
-    """Whether a run holds a checkpoint of a policy, which its learner sends at once."""
-    paths = run_dir.glob("checkpoints/[0-9]*")
-    updates = (path.name.partition("-")[0] for path in paths)
-    return any(number.isdigit() and int(number) > 0 for number in updates)
-
-
 def _actor(options: RunOptions) -> Process:
     acts_from_file = bool(options.checkpoint)
     return Process(
@@ -258,7 +252,7 @@ def _actor(options: RunOptions) -> Process:
         }
         | _given(
             checkpoint=options.checkpoint,
-            waits_for_policy=options.resume and _has_learnt(options.run_dir),
+            waits_for_policy=options.resume and has_learnt(options.run_dir),
             max_observation_age_s=OBSERVATION_AGE_CYCLES * options.action_period_ms / 1e3,
         ),
         environment=MALLOC_ENVIRONMENT,

@@ -6,7 +6,7 @@ from pathlib import Path
 from sac_learner.core.bounded_file import in_one_line, read_bounded
 
 STATE = "state.json"  # of a checkpoint, see sac_learner.core.checkpoint
-RUN = "run.json"
+DESCRIPTION = "run.json"  # of a run, see resolved.py
 MAX_BYTES = 1_000_000
 
 
@@ -39,11 +39,18 @@ def learnt_task(checkpoint: Path) -> str:
     """
     for folder in (checkpoint, checkpoint.absolute().parent.parent):
         try:
-            options = json.loads(read_bounded(folder / RUN, MAX_BYTES))["options"]
+            options = json.loads(read_bounded(folder / DESCRIPTION, MAX_BYTES))["options"]
             return str(options["task"])
         except (OSError, ValueError, LookupError, TypeError):
             continue
     return ""
+
+
+def has_learnt(run_dir: Path) -> bool:
+    """Whether a run holds a checkpoint of a policy, which its learner sends at once."""
+    paths = run_dir.glob("checkpoints/[0-9]*")
+    updates = (path.name.partition("-")[0] for path in paths)
+    return any(number.isdigit() and int(number) > 0 for number in updates)
 
 
 def _age(state: Path) -> tuple[int, int]:

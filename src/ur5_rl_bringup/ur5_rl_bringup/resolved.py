@@ -10,6 +10,7 @@ from typing import Any
 
 from ur5_rl_bringup.agreement import check_agreement
 from ur5_rl_bringup.graph import Process, graph, node_names, parameter_files
+from ur5_rl_bringup.learnt import DESCRIPTION
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_ros.code_version import commit_at
 from ur5_rl_ros.param_files import parameters_by_key, values_for_node
@@ -36,7 +37,6 @@ OPTION_OF = {
 }
 STRONGER_WHEN_TYPED = ("robot_ip", "address")  # by --robot-ip, whose help says so
 WORKED_OUT = ("max_command_age_s", "max_observation_age_s")  # of the action period
-DESCRIPTION = "run.json"
 TOLD = (DESCRIPTION, "report.json", "picture.png")
 WRITTEN_VERSIONS = ("numpy", "torch", "rclpy", "ros-rclpy", "ur-rtde", "pygame-ce")
 

@@ -17,7 +17,7 @@ from typing import TextIO
 import torch
 
 from sac_learner.core.config import LearnerConfig
-from sac_learner.core.precision import computing_type
+from sac_learner.core.precision import computing_type, name_of
 from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
 from ur5_rl_experiments.core.evaluation import (
     EpisodeResult,
@@ -70,7 +70,7 @@ def main(words: list[str]) -> None:
 def _number_type(learner: LearnerConfig) -> str:
     """Return what this machine computes in, as "bfloat16"."""
     dtype = computing_type(learner.precision, torch.device(learner.device))
-    return str(dtype).removeprefix("torch.")
+    return name_of(dtype)
 
 
 def _followed(

@@ -11,11 +11,16 @@ def computing_type(precision: str, device: torch.device) -> torch.dtype:
     """Return the type behind one of `PRECISIONS`.
 
     "auto" is bf16 where the device multiplies it, else fp32: a CPU without the
-    instructions emulates bf16, fifty times as slowly.
+    instructions emulates bf16, fifteen times as slowly (docs/results.md).
     """
     if precision == AUTO:
         return torch.bfloat16 if multiplies_bf16(device) else torch.float32
     return {BF16: torch.bfloat16, FP32: torch.float32}[precision]
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """Return a type's name for people: "bfloat16", "float32"."""
+    return str(dtype).removeprefix("torch.")
 
 
 def multiplies_bf16(device: torch.device) -> bool:

@@ -34,7 +34,7 @@ from sac_learner.core.networks import (
     initialise_,
 )
 from sac_learner.core.parameters import check_finite
-from sac_learner.core.precision import computing_type
+from sac_learner.core.precision import computing_type, name_of
 
 
 class Metrics(NamedTuple):
@@ -141,7 +141,7 @@ class Sac:
     @property
     def computes_in(self) -> str:
         """The number type of the passes, for people: "bfloat16" or "float32"."""
-        return str(self._dtype).removeprefix("torch.")
+        return name_of(self._dtype)
 
     @property
     def graph_refusal(self) -> str:

@@ -71,9 +71,9 @@ class LearnerNode(Node):
 
     def run(self, stop: process.Stop) -> None:
         """Learn until `stop` is raised, then write a last checkpoint."""
+        sac = self._learner.sac
+        self.get_logger().info(f"computes in {sac.computes_in} on {sac.device}")
         with process.configuration():
-            sac = self._learner.sac
-            self.get_logger().info(f"computes in {sac.computes_in} on {sac.device}")
             self._resume_if_asked(stop)
         if stop.requested:
             return  # perhaps half resumed: what is on disk is better

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sac_learner.core.precision import name_of
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
 from ur5_rl_bringup.core.report import write_json
 from ur5_rl_experiments.bench.update_cost import Wanted
@@ -116,7 +117,7 @@ def row(wanted: Wanted, laps: Sequence[Lap]) -> dict[str, Any]:
     agrees = abs(loss - plain_loss) <= LOSS_TOLERANCE * abs(plain_loss)
     return {
         "shape": list(wanted.shape), "batch": wanted.batch, "device": wanted.device,
-        "computes_in": str(wanted.dtype).removeprefix("torch."),
+        "computes_in": name_of(wanted.dtype),
         "update_ms": ours, "plain_update_ms": plain, "plain_tuned_update_ms": tuned,
         "sample_ms": sample, "plain_sample_ms": plain_sample,
         "plain_tuned_sample_ms": tuned_sample, "ratios": ratios, "gflop_s": gflop_s,
