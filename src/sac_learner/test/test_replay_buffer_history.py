@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sac_learner.core.frame_memory import BLOCK_FRAMES
 from sac_learner.core.networks import NetworkConfig
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.time_step import TimeStep
@@ -260,42 +261,37 @@ def test_fault_the_newest_sum_reads_no_entry_of_the_last_round(n_step):
             assert_it_happened(drawn(buffer, seed=t), history, n_step, allowed)
 
 
-def endless_step(i, frame):
-    """Return step i of an episode without an end; each but the first brings one frame."""
+def step_of_a_full_episode(i, frame):
+    """Return time step i of episodes of 100 transitions, a new frame each."""
+    step = i % 101
     return TimeStep(
         run_id=1,
         sequence=i + 1,
-        episode=1,
-        step=i,
-        is_first=i == 0,
-        is_last=False,
+        episode=i // 101,
+        step=step,
+        is_first=step == 0,
+        is_last=step == 100,
         is_terminal=False,
         action=np.zeros(5, np.float32),
         reward=0.0,
-        stack_ids=(i, i + 1, i + 2),
-        frame_ids=(i, i + 1, i + 2) if i == 0 else (i + 2,),
-        frames=np.repeat(frame, 3, axis=0) if i == 0 else frame,
+        stack_ids=tuple(max(i - age, i - step) for age in (2, 1, 0)),
+        frame_ids=(i,),
+        frames=frame,
         proprioception=np.zeros(15, np.float32),
     )
 
 
-@pytest.mark.parametrize(("size", "limit_gb"), [((90, 160), 4.4), ((180, 320), 17.4)])
+@pytest.mark.parametrize(("size", "limit_gb"), [((90, 160), 4.4), ((180, 320), 17.5)])
 def test_a_full_buffer_of_100_000_transitions_keeps_to_its_memory(size, limit_gb):
-    """One frame per transition; extrapolated from what 512 more of them take.
-
-    An episode shows three frames more than it has transitions: if all are 100 long, the
-    pixels are 3 % more.
-    """
+    """101 frames per 100 transitions, in whole blocks; extrapolated from 1000."""
     network = NetworkConfig(height_px=size[0], width_px=size[1])
     frame = np.zeros((1, 3, *size), np.uint8)
-    taken = []
-    for capacity in (100, 612):
-        buffer = ReplayBuffer(capacity, network, discount=GAMMA)
-        for i in range(capacity + 100):
-            buffer.add(endless_step(i, frame))
-        assert len(buffer) == capacity
-        taken.append(buffer.nbytes)
-    per_transition = (taken[1] - taken[0]) / 512
-    fixed = taken[0] - 100 * per_transition
-    assert per_transition < frame.nbytes + 300  # numbers beside the pixels
-    assert (fixed + 1e5 * per_transition) / 1e9 <= limit_gb
+    buffer = ReplayBuffer(1000, network, discount=GAMMA)
+    for i in range(1500):
+        buffer.add(step_of_a_full_episode(i, frame))
+    assert len(buffer) == 1000
+    assert 1010 <= buffer.frames_held <= 1014
+    slack = BLOCK_FRAMES * frame.nbytes
+    numbers = 250  # bytes beside the pixels, a transition
+    assert buffer.nbytes <= 1014 * frame.nbytes + slack + 1000 * numbers
+    assert (101_000 * frame.nbytes + slack + 100_000 * numbers) / 1e9 <= limit_gb

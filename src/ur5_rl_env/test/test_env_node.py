@@ -290,12 +290,15 @@ def test_episodes_count_from_where_they_are_told_to(ros, neighbours, spin_until)
 def test_stacks_and_actions_arrive_as_they_happened(ros, neighbours, spin_until):
     with running_env(ros.context):
         spin_until(lambda: neighbours.summaries)
-    frames = {}
+    frames, first = {}, None
     for msg in neighbours.transitions:
         planes = np.frombuffer(msg.frames, np.uint8).reshape(-1, 3, HEIGHT, WIDTH)
         frames |= {n: int(p[0, 0, 0]) for n, p in zip(msg.frame_ids, planes, strict=True)}
         values = [frames[n] for n in msg.stack_ids]  # every frame came at or before
-        assert [(v - values[0]) % 256 for v in values] == [0, 1, 2]
+        first = values[-1] if msg.is_first else first
+        behind = (values[-1] - first) % 256
+        ages = [(values[-1] - v) % 256 for v in values]
+        assert ages == [min(2, behind), min(1, behind), 0]
     sent = {(o.episode, o.step): o for o in neighbours.observations}
     for msg in neighbours.transitions:
         seen = sent.get((msg.episode, msg.step))

@@ -50,7 +50,7 @@ def test_first_step_has_no_action_and_no_reward():
     assert (step.is_first, step.is_last, step.step, step.reward) == (True, False, 0, 0.0)
     assert not step.limited
     np.testing.assert_array_equal(step.action, np.zeros(5))
-    assert [f.number for f in step.new_frames] == [1, 2, 3]
+    assert [f.number for f in step.new_frames] == [3]
 
 
 def test_each_frame_travels_once():
@@ -59,7 +59,16 @@ def test_each_frame_travels_once():
     for newest in (3, 4, 4, 7, 8):
         step = advance(running, snapshot=snapshot(newest))
         sent += [f.number for f in step.new_frames]
-    assert sent == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert sent == [3, 4, 5, 6, 7, 8]
+
+
+def test_no_frame_from_before_an_episode_is_part_of_it():
+    running, stacks = episode(), []
+    for newest in (3, 4, 5, 6):
+        stacks.append(advance(running, snapshot=snapshot(newest)).snapshot.frames)
+        assert running.snapshot.frames == stacks[-1]  # what the actor sees, too
+    numbers = [[frame.number for frame in stack] for stack in stacks]
+    assert numbers == [[3, 3, 3], [3, 3, 4], [3, 4, 5], [4, 5, 6]]
 
 
 def test_a_slow_camera_cycle_sends_only_the_stack_that_is_needed():

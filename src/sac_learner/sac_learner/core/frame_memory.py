@@ -17,7 +17,7 @@ from torch import Tensor
 from sac_learner.core.stack_crop import compiled_crop
 from sac_learner.core.time_step import COLOURS, STACK_FRAMES
 
-BLOCK_FRAMES = 512
+BLOCK_FRAMES = 128
 
 Frame = NDArray[np.uint8]
 Images = NDArray[np.uint8] | Tensor

@@ -1,7 +1,7 @@
 """One episode: snapshots and answers in, time steps and a summary out. Reads no clock."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,9 @@ class EpisodeRecord:
 class Episode:
     """Turns ticks into time steps. Owned by the loop thread.
 
+    The first stack is the first frame three times, as in the simulated world: what was
+    seen before belongs to no episode.
+
     Each time step holds the action that was executed. An observation that was not
     answered in time means that the arm went on with the command before, which may have
     come late itself; twice in a row, that even this one was too old, and the arm braked:
@@ -129,7 +132,7 @@ class Episode:
         if self._step >= 0:
             self._take(answer)
         self._step += 1
-        self._snapshot = snapshot
+        self._snapshot = self._without_past(snapshot)
         is_apart = snapshot.offset_s > self._config.synchronisation_tolerance_s
         self.record.synchronisation_misses += is_apart
         self._apart_in_a_row = self._apart_in_a_row + 1 if is_apart else 0
@@ -155,7 +158,8 @@ class Episode:
         record.last_mask_px = mask_pixels(image)
         if is_first:
             record.first_mask_px = record.last_mask_px
-        new_frames = tuple(f for f in snapshot.frames if f.number > self._newest_sent)
+        stack = {frame.number: frame for frame in snapshot.frames}
+        new_frames = tuple(f for n, f in stack.items() if n > self._newest_sent)
         self._newest_sent = snapshot.frames[-1].number
         return TimeStep(
             episode=self.number,
@@ -180,6 +184,14 @@ class Episode:
     def snapshot(self) -> Snapshot:
         """What the newest observation is made of."""
         return self._snapshot
+
+    def _without_past(self, snapshot: Snapshot) -> Snapshot:
+        """Return it with the episode's first frame in place of those from before it."""
+        if self._step == 0:
+            self._first_frame = snapshot.frames[-1]
+        first = self._first_frame
+        frames = tuple(f if f.number > first.number else first for f in snapshot.frames)
+        return replace(snapshot, frames=frames)
 
     def _take(self, answer: Answer | None) -> None:
         ours = answer if answer and answer.episode == self.number else None
