@@ -335,6 +335,26 @@ def test_a_fed_watchdog_is_quiet(client):
     assert client.robot.safety.may_move
 
 
+def test_a_watchdog_that_is_fed_during_a_pause_is_quiet_when_the_program_goes_on(client):
+    client.call(Command.SET_WATCHDOG, 10.0)
+    client.robot.pause_program()
+    for _ in range(100):
+        client.clear()
+        client.pass_cycles(1)
+    client.pass_cycles(5)  # between two packages
+    client.robot.resume_program()
+    client.pass_cycles(5)
+    assert client.robot.safety.may_move
+
+
+def test_the_watchdog_counts_from_the_end_of_a_pause(client):
+    client.call(Command.SET_WATCHDOG, 10.0)
+    client.robot.pause_program()
+    client.pass_s(1.0)
+    client.robot.resume_program()
+    assert seconds_to_stop(client) == pytest.approx(0.1, abs=2 * CYCLE_S)
+
+
 def test_packages_without_the_register_do_not_feed_the_watchdog(client):
     client.call(Command.SET_WATCHDOG, 10.0)
     for _ in range(20):
@@ -518,6 +538,23 @@ def test_speed_slider_needs_its_mask(client):
         )
         client.pass_cycles(2)
     assert client.robot.plant.speed_fraction == 0.5
+
+
+def test_what_a_package_leaves_out_keeps_its_last_value(client):
+    client.robot.inputs.write({"speed_slider_fraction": 0.4})
+    client.robot.inputs.write({"standard_digital_output": 0b1010})
+    client.robot.inputs.write({"standard_analog_output_1": 0.7})
+    client.pass_cycles(2)
+    assert client.robot.plant.speed_fraction == 1.0  # no mask yet
+    for mask in ("speed_slider", "standard_digital_output", "standard_analog_output"):
+        client.robot.inputs.write({f"{mask}_mask": 2})
+    client.pass_cycles(2)
+    assert client.robot.plant.speed_fraction == 0.4
+    assert client.robot.digital.bits == 0b10
+    assert client.robot.digital.analog == [0.0, 0.7]
+    client.robot.inputs.write({"speed_slider_fraction": 0.6})
+    client.pass_cycles(2)
+    assert client.robot.plant.speed_fraction == 0.6
 
 
 def test_motion_is_stamped_with_the_instants_it_was_given(client):

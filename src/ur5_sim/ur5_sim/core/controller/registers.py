@@ -1,7 +1,7 @@
 """What clients may write: registers, digital outputs, speed slider, and who owns each."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Values = dict[str, Any]  # variable -> number, or tuple for a vector
@@ -66,14 +66,13 @@ class Inputs:
         """Take in one data package."""
         self._arriving.append(values)
 
-    def apply_due(self) -> list[Values]:
-        """Begin a control cycle: put into effect, and return, the packages now due."""
+    def apply_due(self) -> Iterator[Values]:
+        """Begin a control cycle: put the packages now due into effect, one by one."""
         self._delayed.append(self._arriving)
         self._arriving = []
-        due = self._delayed.popleft()
-        for values in due:
-            self.values.update(values)
-        return due
+        for package in self._delayed.popleft():
+            self.values.update(package)
+            yield package
 
     def _type_for(self, owner: int, name: str) -> str:
         if name not in INPUT_TYPES:
@@ -100,13 +99,20 @@ class DigitalOutputs:
         self.bits = 0
         self.analog = [0.0, 0.0]
 
-    def apply(self, values: Values) -> None:
-        """Set what a data package asks for, under its masks."""
+    def apply(self, package: Values, values: Values) -> None:
+        """Set what a data package asks for, under its masks.
+
+        Args:
+            package: What the client wrote now.
+            values: Of all variables: what the package leaves out keeps its last value.
+        """
         for group, first in self.FIRST_BIT.items():
-            if (key := f"{group}_digital_output") in values:
-                mask = values.get(f"{key}_mask", 0) << first
-                wanted = values[key] << first
+            name = f"{group}_digital_output"
+            if name in package or f"{name}_mask" in package:
+                mask, wanted = values[f"{name}_mask"] << first, values[name] << first
                 self.bits = (self.bits & ~mask) | (wanted & mask)
         for n in (0, 1):
-            if values.get("standard_analog_output_mask", 0) >> n & 1:
-                self.analog[n] = values.get(f"standard_analog_output_{n}", self.analog[n])
+            name = f"standard_analog_output_{n}"
+            is_meant = values["standard_analog_output_mask"] >> n & 1
+            if is_meant and (name in package or "standard_analog_output_mask" in package):
+                self.analog[n] = values[name]

@@ -9,7 +9,7 @@ from ur5_sim.core.controller.control_script import ControlScript
 from ur5_sim.core.controller.modes import RobotMode, RuntimeState, SafetyMode
 from ur5_sim.core.controller.plain_program import PlainProgram
 from ur5_sim.core.controller.program import Program, ProgramError
-from ur5_sim.core.controller.registers import DigitalOutputs, Inputs, Outputs
+from ur5_sim.core.controller.registers import DigitalOutputs, Inputs, Outputs, Values
 from ur5_sim.core.controller.safety import PowerAndSafety
 from ur5_sim.core.controller.script_text import Script
 from ur5_sim.core.controller.tool_pose import NO_OFFSET, Pose
@@ -99,26 +99,31 @@ class VirtualRobot:
 
     def tick(self, steady_ns: int) -> None:
         """Advance everything by one control cycle; `steady_ns` only stamps motions."""
-        written = self.inputs.apply_due()
-        for values in written:
-            self.digital.apply(values)
-            if values.get("speed_slider_mask"):
-                fraction = values["speed_slider_fraction"]
-                self.plant.speed_fraction = min(1.0, max(0.0, fraction))
+        for package in self.inputs.apply_due():
+            self._take(package)
         mode = self.safety.robot_mode
         self.safety.step(self.time_s, self.plant.is_still)
         if self.safety.robot_mode is not mode:
             self._report(f"robot mode {self.safety.robot_mode.name}")
         self._run_program()
-        if self.runtime_state is RuntimeState.PLAYING and self.watchdog.has_tripped(
-            self.time_s, written
-        ):
+        is_playing = self.runtime_state is RuntimeState.PLAYING
+        if is_playing and self.watchdog.has_tripped(self.time_s):
             self._on_watchdog()
         self.plant.step()
         if self.plant.violation:
             self.protective_stop(self.plant.violation)
             self.plant.clear_violation()
         self._watch_motion(steady_ns)
+
+    def _take(self, package: Values) -> None:
+        """Do what a data package asks for; the program reads its registers itself."""
+        values = self.inputs.values
+        self.watchdog.feed(self.time_s, package)
+        self.digital.apply(package, values)
+        is_meant = {"speed_slider_mask", "speed_slider_fraction"} & package.keys()
+        if is_meant and values["speed_slider_mask"]:
+            fraction = values["speed_slider_fraction"]
+            self.plant.speed_fraction = min(1.0, max(0.0, fraction))
 
     def _run_program(self) -> None:
         if self._loading and self.time_s >= self._starts_at_s:
@@ -198,6 +203,7 @@ class VirtualRobot:
         if not (is_paused and self.safety.may_move and self.program):
             return False
         self.runtime_state = RuntimeState.PLAYING
+        self.watchdog.restart()
         self.program.resume_motion()
         return True
 

@@ -1,6 +1,6 @@
 """The RTDE watchdog: a program asks that a register be written often enough."""
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 WITHOUT_FREQUENCY_S = 0.05  # 0 Hz does not disarm it: it trips, seen on CB3 3.15
 
@@ -22,10 +22,19 @@ class Watchdog:
     def disarm(self) -> None:
         self._register = ""
 
-    def has_tripped(self, now_s: float, written: Iterable[Iterable[str]]) -> bool:
-        """Note what was `written` in this cycle; return whether it has been too long."""
+    def feed(self, now_s: float, written: Container[str]) -> None:
+        """Note the variables that a data package holds."""
+        if self._register in written:
+            self._fed_at_s = now_s
+
+    def restart(self) -> None:
+        """Count from the next look on: nobody was watched until then."""
+        self._fed_at_s = None
+
+    def has_tripped(self, now_s: float) -> bool:
+        """Return whether it has been too long."""
         if not self._register:
             return False
-        if self._fed_at_s is None or any(self._register in names for names in written):
+        if self._fed_at_s is None:
             self._fed_at_s = now_s
         return now_s - self._fed_at_s > self._period_s + 1e-9
