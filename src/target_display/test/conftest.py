@@ -10,12 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from ur5_rl_ros.testing import ros, ros_domain, spin_until  # noqa: F401
-
-settings.register_profile("shared machine", deadline=None, max_examples=50)
-settings.load_profile("shared machine")
 
 WIDTH, HEIGHT = 1280, 720
 CLIENT_MESSAGE = 33  # X11's number of this event

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ur5_rl_env.core.arm_config import ArmConfig
@@ -121,6 +121,7 @@ def test_without_a_limit_of_jerk_there_would_be_more_of_it():
     assert outcome.jerk_rad_s3 > 3.0 * CONFIG.jerk_rad_s3
 
 
+@settings(max_examples=100)
 @given(wanted=velocities, previous=velocities, q=poses)
 def test_what_is_sent_stops_inside_or_is_the_brake(wanted, previous, q):
     assume(LIMITS.hold(q))
@@ -134,6 +135,7 @@ def _is_braked(sent, previous):
     return all(abs(s) <= abs(p) and s * p >= 0.0 for s, p in pairs)
 
 
+@settings(max_examples=100)
 @given(wanted=velocities, previous=velocities, before=accelerations)
 def test_far_from_the_walls_jerk_and_acceleration_are_those_of_the_pace(
     wanted, previous, before
@@ -163,6 +165,7 @@ def test_what_a_wall_has_changed_is_no_acceleration_to_go_on_from():
     assert motion.acceleration[0] == 0.0
 
 
+@settings(max_examples=100)
 @given(wanted=st.tuples(*[wild] * 6), previous=velocities, q=poses)
 def test_sent_velocity_is_finite_slow_and_smooth(wanted, previous, q):
     sent, _ = limited(wanted, previous, q)
@@ -172,6 +175,7 @@ def test_sent_velocity_is_finite_slow_and_smooth(wanted, previous, q):
             assert abs(value - before) <= STOP * PERIOD + 1e-9
 
 
+@settings(max_examples=100)
 @given(wanted=velocities, q=poses)
 def test_what_is_sent_from_rest_stops_inside(wanted, q):
     """Also from outside: inside what has been widened to hold it."""
@@ -180,6 +184,7 @@ def test_what_is_sent_from_rest_stops_inside(wanted, q):
     assert LIMITS.widened(q).hold(stop)
 
 
+@settings(max_examples=100)
 @given(wanted=velocities)
 def test_far_from_the_walls_only_the_ramp_counts(wanted):
     sent, flags = limited(wanted, STILL, ROOMY)
