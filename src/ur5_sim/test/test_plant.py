@@ -262,7 +262,7 @@ def test_fault_too_fast_brings_the_arm_to_rest_and_ignores_commands():
     plant.speedj((3.5, 0, 0, 0, 0, 0), 40.0)
     while not plant.violation:
         plant.step()
-    assert plant.target_qd[0] > 3.34
+    assert 3.0 < plant.target_qd[0] <= 3.34
     assert "speed" in plant.violation
     assert "3.34" in plant.violation
     cycles_to_rest = math.ceil(plant.target_qd[0] / (BRAKE_RAD_S2 * CYCLE_S))
@@ -284,6 +284,22 @@ def test_fault_joint_beyond_its_range_brings_the_arm_to_rest():
     assert "position" in plant.violation
     assert plant.is_still
     assert 6.33 < plant.q[0] < 6.33 + 1.0**2 / (2 * BRAKE_RAD_S2) + 0.02
+
+
+def test_fault_a_target_far_beyond_the_limits_is_not_followed():
+    plant = make_plant()
+    plant.speedj((0, 0, 1e300, 0, 0, 0), 1e308)
+    plant.step()
+    assert "speed" in plant.violation
+    assert plant.target_qd == STILL
+
+
+def test_fault_a_target_that_is_no_number_is_not_followed():
+    plant = make_plant((0, 0, 0.1, 0, 0, 0))
+    plant.servoj((0, 0, 0.1, 0, 0, 0), 5e-324)  # infinitely fast, on no way
+    plant.step()
+    assert "speed [rad/s] nan" in plant.violation
+    assert plant.target_q[2] == 0.1
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

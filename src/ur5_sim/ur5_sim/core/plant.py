@@ -31,9 +31,9 @@ SLIDER_RATE_S = 2.0  # the speed slider takes effect gradually: full range in 0.
 class Plant:
     """Target and actual state of the joints. Owned by whoever steps it.
 
-    A command takes effect in the next `step`, or `latency_cycles` steps later. A joint
-    beyond a safety limit brings the arm to rest and is named in `violation`; commands are
-    then ignored until `clear_violation`.
+    A command takes effect in the next `step`, or `latency_cycles` steps later. A target
+    beyond a safety limit is not followed: it brings the arm to rest and is named in
+    `violation`; commands are then ignored until `clear_violation`.
 
     Attributes:
         q: Actual positions [rad], 6 joints, pan first.
@@ -140,23 +140,36 @@ class Plant:
         return not any(self.target_qd) and all(abs(s) < 1e-3 for s in self.qd)
 
     def cycles(self, duration_s: float) -> int:
-        """Return the number of control cycles that is nearest to `duration_s`."""
-        return round(duration_s / self.cycle_s)
+        """Return the number of control cycles that is nearest to `duration_s`.
+
+        Raises:
+            ValueError: it is not finite.
+        """
+        cycles = duration_s / self.cycle_s
+        if not math.isfinite(cycles):
+            raise ValueError(f"duration must be finite, got {duration_s} s")
+        return round(cycles)
 
     def step(self) -> None:
         """Advance all joints by one control cycle."""
         self.cycle += 1
         self._take_command()
         self._move_slider()
-        q, qd = self._motion.advance(
-            self.target_q, self.target_qd, self.cycle_s, self.speed_scaling
-        )
+        q, qd = self._next_target()
+        if not self.violation and (violation := self._violation(q, qd)):
+            self.violation = violation
+            self.brake()
+            q, qd = self._next_target()
         self._target_qd_before = self.target_qd
         self.target_q, self.target_qd = q, qd
         gain = self._gain
         self.q = tuple([a + gain * (t - a) for a, t in zip(self.q, q, strict=True)])
         self.qd = tuple([a + gain * (t - a) for a, t in zip(self.qd, qd, strict=True)])
-        self._check_limits()
+
+    def _next_target(self) -> tuple[Joints, Joints]:
+        return self._motion.advance(
+            self.target_q, self.target_qd, self.cycle_s, self.speed_scaling
+        )
 
     def _take_command(self) -> None:
         self._delayed.append(self._command)
@@ -171,14 +184,13 @@ class Plant:
             change = self.speed_fraction - self.speed_scaling
             self.speed_scaling += max(-most, min(most, change))
 
-    def _check_limits(self) -> None:
-        if self.violation:
-            return
-        for value, limit, what in (
-            (max(map(abs, self.target_qd)), self.speed_limit_rad_s, "speed [rad/s]"),
-            (max(map(abs, self.target_q)), self.joint_limit_rad, "position [rad]"),
+    def _violation(self, q: Joints, qd: Joints) -> str:
+        """Say which limit a target passes, if it does; what is no number passes one."""
+        for values, limit, what in (
+            (qd, self.speed_limit_rad_s, "speed [rad/s]"),
+            (q, self.joint_limit_rad, "position [rad]"),
         ):
-            if not value <= limit:
-                self.violation = f"joint {what} {value:.3f} beyond {limit:.3f}"
-                self.brake()
-                return
+            for value in values:
+                if not -limit <= value <= limit:
+                    return f"joint {what} {abs(value):.3f} beyond {limit:.3f}"
+        return ""
