@@ -3,9 +3,12 @@
 import math
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ur5_sim.core.config import ControllerConfig
 from ur5_sim.core.controller.commands import Command
+from ur5_sim.core.controller.fields import OUTPUT_FIELDS, OutputRecipe
 from ur5_sim.core.controller.modes import RobotMode, RuntimeState, SafetyMode
 from ur5_sim.core.controller.robot import VirtualRobot
 from ur5_sim.core.controller.script_text import Script
@@ -213,6 +216,53 @@ def test_fault_not_a_number_ends_the_program(client):
     client.pass_cycles(2)
     assert client.robot.runtime_state is RuntimeState.STOPPED
     assert "finite" in client.robot.recent_events[-1]
+
+
+def test_fault_a_speed_held_for_ever_ends_the_program(client):
+    client.speedj(0.1, duration_s=math.inf)
+    client.pass_cycles(2)
+    assert client.robot.runtime_state is RuntimeState.STOPPED
+    assert "duration must be finite, got inf s" in client.robot.recent_events[-1]
+
+
+@pytest.mark.parametrize("bad", [math.inf, math.nan, 1e200])
+def test_fault_a_tool_that_cannot_be_ends_the_program(client, bad):
+    client.send(Command.SET_TCP, 0.0, 0.0, 0.1, bad, 0.0, 0.0)
+    client.pass_cycles(2)
+    assert "tcp offset must be within +-10 m and rad" in client.robot.recent_events[-1]
+    assert client.robot.tcp_offset == (0.0,) * 6
+
+
+def test_fault_an_error_of_the_simulation_ends_the_program_only(client, monkeypatch):
+    monkeypatch.setattr(client.robot.program, "step", lambda: {}["register"])
+    client.speedj(0.1)
+    client.pass_cycles(2)
+    assert client.robot.runtime_state is RuntimeState.STOPPED
+    assert (
+        "ended by an error of the simulation: KeyError"
+        in (client.robot.recent_events[-1])
+    )
+    client.upload()
+
+
+EVERYTHING = OutputRecipe(1, list(OUTPUT_FIELDS.values()))
+numbers = st.floats(width=64) | st.sampled_from((0.0, 0.008, 0.1, 1.0, 1e308, math.inf))
+
+
+@given(
+    commands=st.lists(
+        st.tuples(st.sampled_from(Command), st.lists(numbers, max_size=18)), max_size=4
+    ),
+)
+@example([(Command.SET_TCP, [0.0, 0.0, 0.0, math.inf])])
+@example([(Command.SERVOJ, [0.0] * 8 + [0.008, 5e-324])])
+def test_fault_no_number_in_a_register_ends_the_robot(commands):
+    client = Client().upload()
+    for command, doubles in commands:
+        client.send(command, *doubles, flag=1)
+        client.pass_cycles(8)
+        EVERYTHING.frame(client.robot)
+    assert all(map(math.isfinite, client.robot.plant.q))
 
 
 def test_hazard_a_command_left_behind_runs_with_the_next_upload(client):
@@ -505,6 +555,56 @@ def test_restart_safety_ends_in_power_off(client):
     assert client.robot.safety.safety_mode is SafetyMode.NORMAL
     assert client.robot.safety.robot_mode is RobotMode.POWER_OFF
     assert client.robot.runtime_state is RuntimeState.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "write_output_integer_register(99, 1)",
+            "register must be a whole number in 0..",
+        ),
+        ("write_output_integer_register(-1, 1)", "in 0..47, got -1"),
+        ("write_output_integer_register(0, 1.5)", "value must be a whole number in"),
+        ("write_output_integer_register(0, 2147483648)", "got 2147483648"),
+        ("write_output_float_register(0, 'a')", "value must be a finite number, got 'a'"),
+        ("speedj([0,0,0,0,0,'a'],1,1)", "qd must be a list of 6 finite numbers"),
+        ("speedj([0,0,0,0,0,0],1,1e999)", "t must be a finite number, got inf"),
+        ("speedj([0,0,0,0,0,0],1,1e308)", "duration must be finite"),
+        ("movej(1)", "q must be a list of 6 finite numbers, got 1"),
+        ("movej([1]+1)", "cannot run the script line"),
+        ("stopj([1])", "a must be a finite number, got [1]"),
+        ("sleep('a')", "t must be a finite number, got 'a'"),
+        ("sleep(True)", "t must be a finite number, got True"),
+        ("force_mode(1)", "force_mode() is not simulated"),
+        ("sleep(" + "-" * 100_000 + "1)", "cannot run the script line 'sleep(---"),
+    ],
+)
+def test_fault_a_statement_that_cannot_be_leaves_the_running_program(
+    client, line, message
+):
+    client.speedj(0.1)
+    assert not client.robot.load(Script("plain", ("sleep(0.1)", line)))
+    assert message in client.robot.recent_events[-1]
+    client.pass_s(0.2)
+    assert client.robot.program.name == "rtde_control"
+    assert client.qd[0] == 0.1
+
+
+def test_fault_a_register_offset_that_cannot_be_is_refused():
+    lines = [line.replace("0    global", "48    global") for line in CONTROL_SCRIPT]
+    robot = Client().robot
+    assert not robot.load(Script("rtde_control", tuple(lines)))
+    assert "register offset must be one of (0, 24), got 48" in robot.recent_events[-1]
+
+
+def test_a_secondary_program_does_not_replace_the_running_one(client):
+    client.speedj(0.5)
+    client.pass_s(0.3)
+    assert not client.robot.load(Script("lamp", ("set_digital_out(1, True)",), True))
+    assert "secondary program lamp is ignored" in client.robot.recent_events[-1]
+    client.pass_s(0.3)
+    assert client.qd[0] == 0.5
 
 
 def test_a_new_program_replaces_the_running_one(client):

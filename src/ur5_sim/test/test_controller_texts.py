@@ -47,6 +47,13 @@ def test_a_program_ends_with_end_in_the_first_column(cut):
     assert len(scripts[0].lines) == 3
 
 
+def test_a_secondary_program_is_one_program():
+    text = b"sec lamp():\n  set_digital_out(1, True)\nend\nstopj(2)\n"
+    secondary, line = ScriptReader().feed(text)
+    assert secondary == Script("lamp", ("  set_digital_out(1, True)",), is_secondary=True)
+    assert line == Script("line", ("stopj(2)",))
+
+
 def test_a_line_outside_is_a_program():
     scripts = ScriptReader().feed(b"\nspeedj([0,0,0,0,0,0],1.4,0.1)\r\nstopj(2)\n")
     assert [script.lines for script in scripts] == [
@@ -105,12 +112,13 @@ def test_plain_program_runs_line_by_line():
     assert robot.runtime_state is RuntimeState.STOPPED
 
 
-def test_fault_statement_that_is_not_simulated_ends_the_program_and_says_so():
+def test_halt_ends_the_program_and_says_so():
     robot = VirtualRobot(ControllerConfig())
-    robot.load(Script("plain", ("force_mode(1)",)))
+    assert robot.load(Script("plain", ("halt()", "write_output_integer_register(0, 1)")))
     run(robot, 0.1)
     assert robot.runtime_state is RuntimeState.STOPPED
-    assert "force_mode() is not simulated" in robot.recent_events[-1]
+    assert robot.recent_events[-1].endswith("ended by an error: halt")
+    assert robot.outputs.ints[0] == 0
 
 
 # Dashboard ------------------------------------------------------------------------------

@@ -16,12 +16,13 @@ from ur5_sim.core.controller.program import MAIN, Program, ProgramError, Routine
 from ur5_sim.core.controller.script_registers import (
     DONE,
     FINISHED,
+    MAX_PROGRESS,
     READY,
     STARTED,
     ScriptRegisters,
 )
 from ur5_sim.core.controller.script_text import Script
-from ur5_sim.core.controller.tool_pose import composed, tool_pose
+from ur5_sim.core.controller.tool_pose import checked_offset, composed, tool_pose
 from ur5_sim.core.motion import STILL, MoveMotion, ServoMotion, SpeedMotion
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class ControlScript(Program):
     def _along_path(self, thread: str) -> Routine:
         for step in self._path:
             if step.name == "signal_async_progress":
-                self._io.report_progress(int(str(step.argument(0, "value"))))
+                self._io.report_progress(step.integer(0, "value", 0, MAX_PROGRESS))
             else:
                 yield from self.follow(thread, motion_of(step))
 
@@ -205,7 +206,7 @@ class ControlScript(Program):
         self.robot.payload_cog_m = self._io.reals(1, 3)
 
     def _set_tcp(self) -> None:
-        self.robot.tcp_offset = self._io.reals(0)
+        self.robot.tcp_offset = checked_offset(self._io.reals(0))
 
     def _protective_stop(self) -> None:
         self.robot.protective_stop("protective_stop() of the program")

@@ -140,6 +140,8 @@ class VirtualRobot:
                 self.stop_program("has ended")
         except ProgramError as error:
             self.stop_program(f"ended by an error: {error}")
+        except Exception as error:  # it ends what a client runs, never the robot
+            self.stop_program(f"ended by an error of the simulation: {error!r}")
         if self.runtime_state is not RuntimeState.PLAYING:
             self.plant.brake()  # the program itself asked for the stop, then went on
 
@@ -163,7 +165,10 @@ class VirtualRobot:
     # Programs -------------------------------------------------------------------------
 
     def load(self, script: Script) -> bool:
-        """Run a script in place of what runs now; False where the arm may not move."""
+        """Run a script in place of what runs now; False where it is refused."""
+        if script.is_secondary:  # a real one runs it beside the program, without motion
+            self._report(f"secondary program {script.name} is ignored: not simulated")
+            return False
         if not self.safety.may_move:
             self._report(f"program {script.name} refused: {self._state_text()}")
             return False

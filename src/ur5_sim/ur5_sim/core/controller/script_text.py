@@ -6,19 +6,25 @@ Not an interpreter: the control script of ur_rtde is recognised and run natively
 
 import ast
 import re
+import sys
 from dataclasses import dataclass
+from typing import TypeGuard
 
 CONTROL_SCRIPT_MARK = "# int register offset"
 MOVE_PATH_MARK = "# inject move path"
+REGISTER_OFFSETS = (0, 24)
 MAX_TEXT = 1_000_000  # bytes without an end: not a script
+# What Python's parser raises for text that is none, or is nested too deep.
+NO_STATEMENT = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Script:
-    """A program as sent: its name and the lines between `def` and `end`."""
+    """A program as sent: its name and the lines between `def` or `sec` and `end`."""
 
     name: str
     lines: tuple[str, ...]
+    is_secondary: bool = False
 
     @property
     def is_control_script(self) -> bool:
@@ -27,10 +33,19 @@ class Script:
 
     @property
     def register_offset(self) -> int:
-        """First register that the control script uses, 0 or 24."""
+        """First register that the control script uses.
+
+        Raises:
+            ValueError: it is none of `REGISTER_OFFSETS`.
+        """
         after_mark = self._lines_after(CONTROL_SCRIPT_MARK)
         number = re.match(r"\s*(\d+)", after_mark[0] if after_mark else "")
-        return int(number.group(1)) if number else 0
+        offset = int(number.group(1)) if number else 0
+        if offset not in REGISTER_OFFSETS:
+            raise ValueError(
+                f"register offset must be one of {REGISTER_OFFSETS}, got {offset}"
+            )
+        return offset
 
     @property
     def move_path(self) -> tuple["Statement", ...]:
@@ -71,6 +86,42 @@ class Statement:
             raise ValueError(f"{self.name}: argument {name} is missing")
         return value
 
+    def number(self, index: int, name: str, default: float | None = None) -> float:
+        """Return an argument that is a finite number; a ValueError says what it is."""
+        value = self.argument(index, name, default)
+        if not _is_finite(value):
+            raise self._refusal(name, "a finite number", value)
+        return float(value)
+
+    def integer(self, index: int, name: str, low: int, high: int) -> int:
+        """Return an argument that is a whole number in [low, high]."""
+        value = self.argument(index, name)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or not low <= value <= high
+        ):
+            raise self._refusal(name, f"a whole number in {low}..{high}", value)
+        return value
+
+    def joints(self, index: int, name: str) -> tuple[float, ...]:
+        """Return an argument that is a list of six finite numbers."""
+        value = self.argument(index, name)
+        if not (
+            isinstance(value, list) and len(value) == 6 and all(map(_is_finite, value))
+        ):
+            raise self._refusal(name, "a list of 6 finite numbers", value)
+        return tuple(map(float, value))
+
+    def _refusal(self, name: str, what: str, value: object) -> ValueError:
+        return ValueError(f"{self.name}: {name} must be {what}, got {value!r:.100}")
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
 
 def statement(line: str) -> Statement:
     """Read one line of a script.
@@ -87,8 +138,8 @@ def statement(line: str) -> Statement:
             tuple(_constant(argument) for argument in call.args),
             {str(k.arg): _constant(k.value) for k in call.keywords},
         )
-    except (SyntaxError, ValueError):
-        raise ValueError(f"cannot run the script line '{line.strip()}'") from None
+    except NO_STATEMENT:
+        raise ValueError(f"cannot run the script line '{line.strip():.100}'") from None
 
 
 def _constant(node: ast.expr) -> object:
@@ -106,12 +157,14 @@ class ScriptReader:
     def __init__(self) -> None:
         self._rest = ""
         self._name = ""
+        self._is_secondary = False
         self._lines: list[str] = []
 
     def feed(self, data: bytes) -> list[Script]:
         """Return each program that `data` completes.
 
-        A `def` ends with `end` in the first column; a line outside is a program itself.
+        A `def` or `sec` ends with `end` in the first column; a line outside is a program
+        itself.
 
         Raises:
             ValueError: there is no end in sight.
@@ -127,10 +180,11 @@ class ScriptReader:
             if line.rstrip() != "end":
                 self._lines.append(line)
                 return None
-            script = Script(self._name, tuple(self._lines))
+            script = Script(self._name, tuple(self._lines), self._is_secondary)
             self._name, self._lines = "", []
             return script
-        if line.startswith("def ") and line.rstrip().endswith(":"):
+        if line.startswith(("def ", "sec ")) and line.rstrip().endswith(":"):
             self._name = line[4:].split("(", maxsplit=1)[0].strip()
+            self._is_secondary = line.startswith("sec ")
             return None
         return Script("line", (line,)) if line.strip() else None

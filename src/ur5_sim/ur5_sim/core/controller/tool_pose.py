@@ -12,6 +12,7 @@ Pose = tuple[float, ...]  # x, y, z, rx, ry, rz
 Rotation = tuple[float, ...]
 
 NO_OFFSET: Pose = (0.0,) * 6
+MAX_OFFSET = 10.0  # of a tool centre point [m], [rad]
 STEP_S = 1e-4  # of the difference that gives the speed of the tool
 
 
@@ -38,6 +39,19 @@ def tool_speed(
     )
     moved = [b - a for a, b in zip(before[:3], after[:3], strict=True)]
     return tuple(d / (2.0 * STEP_S) for d in (*moved, *vector_of_rotation(turned)))
+
+
+def checked_offset(offset: Pose) -> Pose:
+    """Return `offset`.
+
+    Raises:
+        ValueError: a number of it is beyond `MAX_OFFSET`, or none.
+    """
+    if not all(abs(value) <= MAX_OFFSET for value in offset):
+        raise ValueError(
+            f"tcp offset must be within +-{MAX_OFFSET:g} m and rad, got {offset}"
+        )
+    return offset
 
 
 def composed(first: Sequence[float], second: Sequence[float]) -> Pose:
