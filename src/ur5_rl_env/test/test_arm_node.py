@@ -63,6 +63,24 @@ while True:
 """
 
 
+NODE = ("-m", "ur5_rl_env.nodes.arm_node")
+# The same with a robot library that, once a file is there, does not return.
+HANGING = """
+import sys, time
+from pathlib import Path
+from ur5_rl_env.nodes import arm_node
+from ur5_rl_env.nodes.arm_link import ArmLink
+
+def send(link, velocity):
+    if Path(sys.argv[1]).exists():
+        time.sleep(60.0)
+    original(link, velocity)
+
+original, ArmLink.send = ArmLink.send, send
+arm_node.main()
+"""
+
+
 class Neighbour(Node):
     """What the arm node has around it: someone who listens, commands and calls."""
 
@@ -140,10 +158,10 @@ def stamp_ns(msg):
 class ArmProcess:
     """The arm node in a process of its own."""
 
-    def __init__(self, domain, address, log, **parameters):
+    def __init__(self, domain, address, log, program=NODE, **parameters):
         machine = {"watchdog_hz": WATCHDOG_HZ, "robot_clock_pauses": True}
         given = {"robot_ip": address, **machine, **parameters}
-        words = [sys.executable, "-m", "ur5_rl_env.nodes.arm_node", "--ros-args"]
+        words = [sys.executable, *program, "--ros-args"]
         for name, value in given.items():
             words += ["-p", f"{name}:={str(value).lower()}"]
         environment = node_environment(domain)
@@ -667,15 +685,16 @@ def test_dry_run_decides_everything_and_moves_nothing(
 
 
 def test_fault_a_loop_that_hangs_is_stopped_by_the_robot_and_ended_by_the_kernel(
-    start, robot, neighbour, spin_until
+    start, robot, neighbour, spin_until, tmp_path
 ):
-    arm = start(robot)
+    hangs = tmp_path / "hangs"
+    arm = start(robot, program=("-c", HANGING, str(hangs)))
     speed_up(neighbour, robot, spin_until)
-    arm.process.send_signal(signal.SIGSTOP)  # as if it hung in a call
-    robot.wait_until(lambda state: not state["is_moving"])
-    time.sleep(3.2)  # there is nothing to see from outside until it goes on
-    arm.process.send_signal(signal.SIGCONT)
+    since = time.monotonic()
+    assert stopping_ms(robot, hangs.touch) < 800
+    assert arm.process.poll() is None
     assert arm.wait()[0] == -signal.SIGALRM
+    assert 2.5 < time.monotonic() - since < 4.0
 
 
 def test_fault_a_robot_that_takes_the_call_and_says_nothing(ros_domain, tmp_path):

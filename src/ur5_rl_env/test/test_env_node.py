@@ -75,6 +75,10 @@ def slow(number, now):
     return living(number, now) if number % 10 == 0 else None
 
 
+def every_third(number, now):
+    return living(number, now) if number % 3 == 0 else None
+
+
 def late(number, now):
     return living(number, now - Duration(seconds=0.1))
 
@@ -379,6 +383,18 @@ def test_fault_a_camera_that_goes_wrong_ends_the_episode_by_name_and_may_come_ba
         assert (neighbours.summaries[0].held_observations > 0) is is_silent
         neighbours.camera = living
         spin_until(lambda: neighbours.transitions[-1].episode >= 2)
+
+
+def test_an_image_within_200_ms_is_waited_for_and_the_episode_goes_on(
+    ros, neighbours, spin_until
+):
+    with running_env(ros.context, episode_s=1.0):
+        spin_until(lambda: neighbours.transitions)
+        neighbours.camera = every_third  # 120 ms apart: each is acted on for 80
+        spin_until(lambda: neighbours.summaries)
+    summary = neighbours.summaries[0]
+    assert (summary.end, summary.steps) == ("time_limit", 25)
+    assert summary.held_observations > 0
 
 
 @pytest.mark.parametrize(
