@@ -371,13 +371,12 @@ def test_the_jobs_of_a_cluster_read_and_write_where_the_command_was_typed(
     monkeypatch.chdir(tmp_path)
     costs = {n: {} for n in ("baseline", "high_resolution", "large_mini_batch")}
     Path("here.json").write_text(json.dumps(costs))
-    words = ("--costs", "here.json", "--folder", "mine", "--report", "out.json")
+    words = ("--costs", "here.json", "--folder", "mine")
     script = submitted("thesis", *words, "--slurm", "-p gpu")[-1]
     typed = script.split("experiment ")[1].replace(" --only $SLURM_ARRAY_TASK_ID", "")
     options = parsed(*shlex.split(typed))
     assert options.costs == tmp_path / "here.json"
     assert options.folder == tmp_path / "mine"
-    assert options.report == tmp_path / "out.json"
     assert options.slurm is None
 
 

@@ -13,9 +13,10 @@ from ur5_rl_experiments.array_job import submit
 from ur5_rl_experiments.core import group_differences, reaching, table, thesis
 from ur5_rl_experiments.core.costs import THESIS_COSTS, Costs
 from ur5_rl_experiments.core.figures import by_group, draw_thesis_figures
+from ur5_rl_experiments.core.jobs import jobs_for, memory_of_machine, runs_here
 from ur5_rl_experiments.core.json_values import finite
 from ur5_rl_experiments.core.option_types import positive_int
-from ur5_rl_experiments.core.run_result import RunResult
+from ur5_rl_experiments.core.run_result import MACHINE, RunResult
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import TASKS
 from ur5_rl_experiments.run_pool import RunPool, finished, in_short
@@ -37,10 +38,14 @@ def main(root: Path, words: Sequence[str]) -> int:
         ValueError: an option does not fit.
     """
     options = parser().parse_args(words)
-    runs = runs_of(options)
+    machine = {name: getattr(options, name) for name in MACHINE}
+    runs = runs_here(runs_of(options), **machine)
     folder = options.folder or root / "runs" / "experiments" / _folder_name(options)
     if options.slurm is not None:
-        paths = {"--folder": folder, "--costs": options.costs, "--report": options.report}
+        if options.report:
+            raise ValueError("report: with --slurm nothing is finished yet; ask later, "
+                             "with --figures-only --report FILE.json")  # fmt: skip
+        paths = {"--folder": folder, "--costs": options.costs}
         return submit(
             root, words, count=len(runs), paths=paths, sbatch_options=options.slurm
         )
@@ -89,7 +94,11 @@ def _add_thesis_options(command: argparse.ArgumentParser) -> None:
 def _add_run_options(command: argparse.ArgumentParser, folder: str) -> None:
     add = command.add_argument
     add("--seeds", type=positive_int, help="runs of each cell")
-    add("--jobs", type=positive_int, default=os.cpu_count() or 1, help="runs at a time")
+    jobs_help = "runs at a time; default: what cores and memory carry"
+    add("--jobs", type=positive_int, help=jobs_help)
+    add("--device", help='where the learner computes: "cpu" (default), "cuda:0"')
+    add("--replay-device", help='where its frames lie: "host" (default), "cuda:0"')
+    add("--threads", type=positive_int, help="of each run's learner; default: 1")
     add("--folder", type=Path, help=f"default: runs/experiments/{folder}")
     add("--report", type=Path, metavar="FILE.json", help="results for other programs")
     add("--figures-only", action="store_true", help="run nothing, show what is finished")
@@ -160,7 +169,10 @@ def _pairs(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield from reaching.ablation_pairs()
 
 
-def _execute(root: Path, folder: Path, runs: Sequence[Run], jobs: int) -> list[str]:
+def _execute(
+    root: Path, folder: Path, runs: Sequence[Run], jobs: int | None
+) -> list[str]:
+    jobs = jobs or jobs_for(runs, os.cpu_count() or 1, memory_of_machine())
     with RunPool(folder, jobs, commit_at(root)) as pool:
         missing = pool.missing(runs)
         print(f"{len(runs)} runs, {len(missing)} to do, {jobs} at a time, in {folder}")

@@ -147,9 +147,8 @@ def _read(path: Path, run: Run) -> RunResult:
         result = result_from_json(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"an unreadable {path.name}: {error}") from None
-    if result.config != run.config:
-        changes = ", ".join(changed(run.config, result.config))
-        raise ValueError(f"another run: {changes}")
+    if changes := changed(run.config, result.config):
+        raise ValueError(f"another run: {', '.join(changes)}")
     return result
 
 

@@ -13,6 +13,7 @@ from ur5_rl_experiments.core.evaluation import EpisodeResult
 from ur5_rl_experiments.core.virtual_run import EpisodeRecord, RunConfig
 
 UNKNOWN = "unknown"  # what results computed in before they said it
+MACHINE = ("device", "replay_device", "threads")  # where a run computes, not what it is
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,12 +100,15 @@ def config_to_json(config: RunConfig) -> str:
 
 
 def changed(wanted: RunConfig, there: RunConfig) -> list[str]:
-    """Return what is set otherwise in `there`, as "env_steps 2000, not 4000"."""
+    """Return what is set otherwise in `there`, as "env_steps 2000, not 4000".
+
+    Where a run computes does not count: a table may be finished on another machine.
+    """
     ours, theirs = _flat(wanted), _flat(there)
     return [
         f"{name} {theirs[name]}, not {value}"
         for name, value in ours.items()
-        if theirs[name] != value
+        if theirs[name] != value and name not in MACHINE
     ]
 
 

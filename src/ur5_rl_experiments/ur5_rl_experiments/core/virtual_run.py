@@ -172,12 +172,11 @@ class VirtualRun:
         noise = np.zeros(NUM_ACTIONS, np.float32)
         if not deterministic:
             noise = self._parts.generator.standard_normal(NUM_ACTIONS, np.float32)
+        inputs = (seen.frames, seen.proprioception, noise)
         action = self.sac.policy.act(
-            torch.from_numpy(seen.frames),
-            torch.from_numpy(seen.proprioception),
-            torch.from_numpy(noise),
+            *(torch.from_numpy(array).to(self.sac.device) for array in inputs)
         )
-        result: Action = action.numpy()
+        result: Action = action.cpu().numpy()
         return result
 
     def _run_episode(self) -> EpisodeRecord:
