@@ -25,7 +25,7 @@ class CountingExecutor(SingleThreadedExecutor):
         super().__init__(context=context)
         self.undecodable = 0
 
-    def _take_subscription(self, sub: Subscription[Any]) -> Handler | None:
+    def _take_subscription(self, sub: "Subscription[Any]") -> Handler | None:
         handler = super()._take_subscription(sub)
         if handler is None:
             self.undecodable += 1

@@ -26,7 +26,7 @@ def main() -> None:
     counts = np.memmap(counts_path, np.int64, "r+", shape=shape)
     take = CountingExecutor._take_subscription
 
-    def counting_take(self: CountingExecutor, sub: Subscription[Any]) -> Handler | None:
+    def counting_take(self: CountingExecutor, sub: "Subscription[Any]") -> Handler | None:
         handler = take(self, sub)
         row = rows.get(sub.topic_name)
         if row is not None:
