@@ -1,5 +1,6 @@
 """The drawing: where the dot is, how large, and that nothing of the old one stays."""
 
+import copy
 import math
 
 import numpy as np
@@ -54,6 +55,17 @@ def test_a_moved_dot_leaves_nothing_behind(path):
         moved.draw(*place, 7.0)
     fresh.draw(*path[-1], 7.0)
     np.testing.assert_array_equal(moved.pixels, fresh.pixels)
+
+
+def test_a_copy_erases_its_own_dot_and_leaves_the_original():
+    original, fresh = canvas(), canvas()
+    original.draw(40.0, 30.0, 7.0)
+    before = original.pixels.copy()
+    twin = copy.deepcopy(original)
+    twin.draw(120.0, 60.0, 7.0)
+    fresh.draw(120.0, 60.0, 7.0)
+    np.testing.assert_array_equal(twin.pixels, fresh.pixels)
+    np.testing.assert_array_equal(original.pixels, before)
 
 
 @given(first=places, second=places)

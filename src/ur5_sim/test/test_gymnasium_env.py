@@ -1,6 +1,8 @@
 """The Gymnasium environments against Gymnasium, the in-process world and a library."""
 
+import copy
 import math
+import pickle
 import warnings
 
 import gymnasium
@@ -88,6 +90,23 @@ def test_a_seed_decides_everything_and_episodes_differ():
     assert not np.array_equal(images, film(env, 8)[0])
     first, second = np.split(images, 2)
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_a_copy_goes_on_as_the_original_does_bit_by_bit(copied):
+    original = UR5Env(motion="tracking", image_size=SMALL)
+    original.reset(seed=3)
+    original.step(FORWARDS)
+    twin = copied(original)
+    for _ in range(50):
+        seen, reward, _, _, info = original.step(FORWARDS)
+        same, same_reward, _, _, same_info = twin.step(FORWARDS)
+        np.testing.assert_array_equal(seen["image"], same["image"])
+        assert reward == same_reward
+        np.testing.assert_array_equal(info["target_px"], same_info["target_px"])
+    np.testing.assert_array_equal(original.reset()[0]["image"], twin.reset()[0]["image"])
 
 
 def test_the_seed_of_the_constructor_is_that_of_the_first_reset():

@@ -1,5 +1,7 @@
 """The whole task in process: its returns, its timing, its limits, its speed."""
 
+import copy
+import pickle
 import time
 
 import cv2
@@ -92,6 +94,24 @@ def test_the_same_actions_give_the_same_frames_bit_by_bit():
         film(first, 2), film(world("tracking", camera=config), 2)
     )
     assert not np.array_equal(film(first, 2), film(first, 3))
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_a_copy_goes_on_as_the_original_does_bit_by_bit(copied):
+    config = CameraConfig(latency_s=0.08, drop_probability=0.2)
+    original = world("tracking", camera=config)
+    actions = np.random.default_rng(0).uniform(-1.0, 1.0, (50, 5))
+    original.reset(1)
+    for action in actions[:5]:
+        original.step(action)
+    twin = copied(original)
+    for action in actions:
+        for one, other in zip(
+            original.step(action).frames, twin.step(action).frames, strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_frames_and_rewards_do_not_depend_on_how_opencv_computes():

@@ -62,9 +62,7 @@ class Canvas:
         self._drawn: tuple[float, float, float] | None = None
         self._box = Rectangle(0, 0, 0, 0)
         pixels[:] = self._background
-        # A pixel at a time, not a byte: filling is twenty times faster.
-        self._words = pixels.view(np.uint32)[..., 0]
-        self._background_word = self._words[0, 0].copy()
+        self._background_word = self._words()[0, 0].copy()
 
     @property
     def whole(self) -> Rectangle:
@@ -84,7 +82,7 @@ class Canvas:
         x, y = self.place(x_units, y_units)
         radius = radius_units * self.scale
         new, old = self._box_around(x, y, radius), self._box
-        self._words[old.slices] = self._background_word
+        self._words()[old.slices] = self._background_word
         self._fill_circle(x, y, radius)
         changed = self.whole if self._drawn is None else new.union(old)
         self._drawn, self._box = (x_units, y_units, radius_units), new
@@ -94,6 +92,13 @@ class Canvas:
         """Return the pixel coordinates of a point; pixel i reaches from i to i + 1."""
         x = x_units * self.scale + self._offset_x
         return x, y_units * self.scale + self._offset_y
+
+    def _words(self) -> NDArray[np.uint32]:
+        """Return a word per pixel: filling is twenty times faster than byte by byte.
+
+        A view that was kept would go on showing the original's pixels in a copy of this.
+        """
+        return self.pixels.view(np.uint32)[..., 0]
 
     def _fill_circle(self, x: float, y: float, radius: float) -> None:
         one = 1 << SHIFT
