@@ -537,6 +537,38 @@ def test_a_weaker_stop_does_not_replace_a_stronger_one(client):
     assert client.robot.safety.safety_mode is SafetyMode.ROBOT_EMERGENCY_STOP
 
 
+@pytest.mark.parametrize("safeguard_first", [False, True])
+@pytest.mark.parametrize("unlock_first", [False, True])
+def test_of_two_stops_each_has_to_be_released(client, safeguard_first, unlock_first):
+    safety = client.robot.safety
+    stops = [lambda: client.robot.protective_stop("test"), client.robot.safeguard_stop]
+    for stop in reversed(stops) if safeguard_first else stops:
+        stop()
+    assert (safety.safety_mode, safety.reason) == (SafetyMode.SAFEGUARD_STOP, "safeguard")
+    client.pass_s(5.1)
+    if unlock_first:
+        assert safety.unlock(client.robot.time_s)
+        assert safety.safety_mode is SafetyMode.SAFEGUARD_STOP
+        safety.release_safeguard()
+    else:
+        safety.release_safeguard()
+        assert (safety.safety_mode, safety.reason) == (SafetyMode.PROTECTIVE_STOP, "test")
+        assert not client.robot.resume_program()
+        assert safety.unlock(client.robot.time_s)
+    assert safety.safety_mode is SafetyMode.NORMAL
+    assert client.robot.resume_program()
+
+
+def test_a_protective_stop_outlives_the_emergency_stop(client):
+    client.robot.protective_stop("test")
+    client.robot.emergency_stop()
+    client.pass_s(0.1)
+    client.robot.safety.release_emergency_stop()
+    assert client.robot.safety.safety_mode is SafetyMode.PROTECTIVE_STOP
+    client.robot.restart_safety()
+    assert client.robot.safety.safety_mode is SafetyMode.NORMAL
+
+
 def test_safeguard_stop_and_release(client):
     client.speedj(0.5)
     client.pass_s(0.3)

@@ -167,6 +167,7 @@ def test_dashboard_unlocks_after_five_seconds_only():
     assert nothing == "Failed to execute: unlock protective stop"
     robot.protective_stop("test")
     run(robot, 4.9)
+    robot.safeguard_stop()
     assert dashboard.answer("unlock protective stop").startswith("Cannot unlock")
     run(robot, 0.2)
     assert dashboard.answer("unlock protective stop") == "Protective stop releasing"

@@ -82,7 +82,7 @@ class Dashboard:
     def _unlock(self) -> str:
         if self._robot.safety.unlock(self._robot.time_s):
             return "Protective stop releasing"
-        if self._robot.safety.safety_mode is SafetyMode.PROTECTIVE_STOP:
+        if SafetyMode.PROTECTIVE_STOP in self._robot.safety.stops:
             return TOO_EARLY
         return "Failed to execute: unlock protective stop"
 

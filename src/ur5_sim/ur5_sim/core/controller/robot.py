@@ -221,11 +221,11 @@ class VirtualRobot:
 
     def safeguard_stop(self) -> None:
         """Bring the arm to rest while the safeguard input is open."""
-        self._on_safety(self.safety.safeguard_stop(self.time_s))
+        self._on_safety(self.safety.safeguard_stop())
 
     def emergency_stop(self) -> None:
         """Press the emergency stop: the arm comes to rest, then loses its power."""
-        self._on_safety(self.safety.emergency_stop(self.time_s))
+        self._on_safety(self.safety.emergency_stop())
 
     def power_off(self) -> None:
         """Switch the arm off; its program ends."""
