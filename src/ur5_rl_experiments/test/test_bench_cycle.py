@@ -105,6 +105,13 @@ def test_the_learner_is_told_to_work_as_hard_as_it_may(architecture):
     assert (config.updates_per_transition == 0.0) == (architecture != "sequential")
 
 
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 7)])
+def test_the_learner_takes_every_core_but_one(monkeypatch, cores, threads):
+    monkeypatch.setattr(cycle.os, "sched_getaffinity", lambda _: range(cores))
+    values = parameters("async_2")["/**/learner_node"]["ros__parameters"]
+    assert values["threads"] == threads
+
+
 def test_fault_a_graph_that_cannot_run_says_why(tmp_path):
     words = ["--params", str(tmp_path / "nowhere.yaml")]
     with graph_run(ROOT, words, tmp_path / "run") as run:

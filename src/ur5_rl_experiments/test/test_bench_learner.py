@@ -18,7 +18,9 @@ from ur5_rl_experiments.bench.update_cost import (
     random_batch,
 )
 
-TINY = Wanted("ours", (80, 45), 4, threads=1, pairs=1, hidden=16, stored=10, product=32)
+TINY = Wanted(
+    "ours", (80, 45), 4, threads=1, pairs=1, hidden=16, stored_bytes=10**5, product=32
+)
 BASELINE = LearnerConfig()  # 160 x 90, seen as 156 x 88 after the crop
 
 
@@ -117,6 +119,21 @@ def test_a_bar_that_is_missed_is_said(lap_, is_met):
     row = learner.row(TINY, [lap_])
     assert row["meets_bars"] is is_met
     assert learner.table([row]).endswith("met" if is_met else "missed")
+
+
+def test_on_a_gpu_the_updates_of_a_second_count_too():
+    wanted = TINY._replace(shape=(160, 90), batch=128, device="cuda")
+    assert learner.row(wanted, [lap(2.0, 100.0, 25.0)])["meets_bars"]
+    slow = learner.row(wanted, [lap(2.1, 100.0, 25.0)])  # 476 of 500
+    assert not slow["meets_bars"]
+    assert "updates/s 500, 200, 200: missed" in learner.table([slow])
+
+
+def test_what_is_sampled_does_not_fit_the_cache():
+    for shape, batch in learner.CASES:
+        wanted = Wanted("ours", shape, batch, threads=1)
+        assert wanted.stored * 3 * shape[0] * shape[1] > 1e8
+        assert wanted.stored > batch
 
 
 @pytest.mark.timeout(600)  # seconds of work, but the machine may be busy

@@ -20,7 +20,12 @@ from ur5_rl_env.core.episode import Answer, Episode
 from ur5_rl_env.core.reward import Reward
 from ur5_rl_env.core.sensors import Frame, JointSample, Sensors
 from ur5_rl_env.core.task import NUM_ACTIONS, NUM_JOINTS, NUM_PROPRIOCEPTION
-from ur5_rl_experiments.bench.update_cost import episode_steps, random_batch
+from ur5_rl_experiments.bench.update_cost import (
+    STORED_BYTES,
+    episode_steps,
+    random_batch,
+    stored_in,
+)
 
 WARM_UP_CALLS = 10
 
@@ -33,14 +38,14 @@ class Effort(NamedTuple):
         calls: Actions and ticks of the environment in a lap.
         batches: Mini-batches in a lap.
         pairs: Of updates in a lap: one moves the critic alone, one the actor too.
-        stored: Transitions in the replay buffer.
+        stored_bytes: Of the frames in the replay buffer.
     """
 
     laps: int = 3
     calls: int = 300
     batches: int = 20
     pairs: int = 3
-    stored: int = 300
+    stored_bytes: int = STORED_BYTES
 
 
 class Durations(NamedTuple):
@@ -72,10 +77,11 @@ def action(config: LearnerConfig, effort: Effort) -> Durations:
 def sampling(config: LearnerConfig, effort: Effort) -> Durations:
     """Measure drawing and cropping a mini-batch, as the sampler does."""
     rng = np.random.default_rng(0)
+    stored = stored_in(effort.stored_bytes, config.width_px, config.height_px)
     buffer = ReplayBuffer(
-        effort.stored, config.network, discount=config.discount, n_step=config.n_step
+        stored, config.network, discount=config.discount, n_step=config.n_step
     )
-    for step in episode_steps(config, rng, effort.stored + 1):
+    for step in episode_steps(config, rng, stored + 1):
         buffer.add(step)
     batch = buffer.empty_batch(config.batch_size)
     return _measured(lambda: buffer.sample_into(batch, rng), effort.laps, effort.batches)

@@ -80,7 +80,11 @@ def _document(arguments: argparse.Namespace, entries: list[Json]) -> Json:
 def parameters(architecture: str) -> Json:
     """Return the parameters that make the learner work as hard as it can."""
     ratio = ONE_PER_TRANSITION if architecture == SEQUENTIAL else FREE_RUNNING
-    learner = {"learning_starts": LEARNING_STARTS, "updates_per_transition": ratio}
+    learner = {
+        "learning_starts": LEARNING_STARTS,
+        "updates_per_transition": ratio,
+        "threads": max(1, len(os.sched_getaffinity(0)) - 1),  # one core for the graph
+    }
     return {"/**/learner_node": {"ros__parameters": learner}}
 
 

@@ -21,7 +21,7 @@ from ur5_rl_experiments.core.thesis import SCALES
 
 MAX_ACTION_P99_S = 0.003  # in the setting BAR_SETTING, on a CPU
 BAR_SETTING = "baseline"
-QUICK = Effort(laps=1, calls=20, batches=2, pairs=1, stored=20)
+QUICK = Effort(laps=1, calls=20, batches=2, pairs=1, stored_bytes=10**6)
 
 
 class Timing(NamedTuple):

@@ -12,12 +12,17 @@ import torch
 
 from sac_learner.core.batch import Batch, TensorBatch, empty_batch, on_device
 from sac_learner.core.config import LearnerConfig
+from sac_learner.core.frame_store import HOST
 from sac_learner.core.precision import computing_type
 from sac_learner.core.reference_step import ReferenceSac
 from sac_learner.core.replay_buffer import ReplayBuffer
 from sac_learner.core.sac import Sac
-from sac_learner.core.time_step import TimeStep
+from sac_learner.core.time_step import COLOURS, TimeStep
 from ur5_rl_experiments.bench.published import StackedReplay
+
+
+STORED_BYTES = 2**27
+SAMPLES_PER_PAIR = 5  # mini-batches drawn for each pair of updates
 
 
 class Wanted(NamedTuple):
@@ -31,8 +36,8 @@ class Wanted(NamedTuple):
         device: Where both sides update.
         pairs: Of updates; the fastest counts.
         hidden: Units in a hidden layer.
-        stored: Transitions in the buffer; as few as this, so that 320 x 180 stacked fits
-            small machines.
+        stored_bytes: Of the frames in our buffer; six times as many in the published one.
+            More than a processor's cache holds, as every buffer of a run.
         product: Side of the square matrices whose product tells the machine's peak.
     """
 
@@ -43,7 +48,7 @@ class Wanted(NamedTuple):
     device: str = "cpu"
     pairs: int = 2
     hidden: int = 1024
-    stored: int = 300
+    stored_bytes: int = STORED_BYTES
     product: int = 1024
 
     @property
@@ -55,8 +60,14 @@ class Wanted(NamedTuple):
             crop_rows=max(1, round(0.01 * height)),
             crop_columns=max(1, round(0.01 * width)),
             hidden_size=self.hidden, batch_size=self.batch, device=self.device,
+            replay_device=HOST if self.device == "cpu" else self.device,
             learning_starts=1, replay_capacity=self.stored,
         )  # fmt: skip
+
+    @property
+    def stored(self) -> int:
+        """Transitions in the buffers."""
+        return stored_in(self.stored_bytes, *self.shape)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -84,11 +95,21 @@ def _ours(wanted: Wanted) -> dict[str, float]:
     sac = Sac(config)
     sac.update(random_batch(config))
     loss = sac.metrics()["critic_loss"]
-    buffer = ReplayBuffer(wanted.stored, config.network, discount=config.discount)
+    buffer = ReplayBuffer(
+        wanted.stored,
+        config.network,
+        discount=config.discount,
+        replay_device=config.replay_device,
+    )
     for step in episode_steps(config, rng, wanted.stored):
         buffer.add(step)
     batch = buffer.empty_batch(config.batch_size)
-    sample_ms = fastest_ms(lambda: buffer.sample_into(batch, rng), 5 * wanted.pairs)
+
+    def sample() -> None:
+        buffer.sample_into(batch, rng)
+        _wait_for(wanted.device)
+
+    sample_ms = fastest_ms(sample, SAMPLES_PER_PAIR * wanted.pairs)
     on_its_device = on_device(batch, sac.device)
     update_ms = _pair_ms(lambda: sac.update(on_its_device), wanted) / 2
     return {"update_ms": update_ms, "sample_ms": sample_ms, "loss": loss}
@@ -100,7 +121,9 @@ def _plain(wanted: Wanted) -> dict[str, float]:
     plain.update(on_device(random_batch(config), plain.device))
     loss = plain.losses["critic_loss"]
     replay = StackedReplay(wanted.stored, config.network, rng)
-    sample_ms = fastest_ms(lambda: replay.sample(config.batch_size), wanted.pairs)
+    sample_ms = fastest_ms(
+        lambda: replay.sample(config.batch_size), SAMPLES_PER_PAIR * wanted.pairs
+    )
     batch = TensorBatch(*(t.to(plain.device) for t in replay.sample(config.batch_size)))
     update_ms = _pair_ms(lambda: plain.update(batch), wanted) / 2
     return {"update_ms": update_ms, "sample_ms": sample_ms, "loss": loss}
@@ -118,10 +141,19 @@ def _pair_ms(update: Callable[[], None], wanted: Wanted) -> float:
     def pair() -> None:
         update()
         update()
-        if wanted.device != "cpu":
-            torch.cuda.synchronize(wanted.device)
+        _wait_for(wanted.device)
 
     return fastest_ms(pair, wanted.pairs)
+
+
+def _wait_for(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def stored_in(frame_bytes: int, width: int, height: int) -> int:
+    """Return how many transitions have frames of so many bytes, one each."""
+    return max(1, frame_bytes // (COLOURS * width * height))
 
 
 def fastest_ms(action: Callable[[], object], repeats: int) -> float:
