@@ -20,7 +20,6 @@ from sac_learner.core.sac import Sac
 from sac_learner.core.time_step import COLOURS, TimeStep
 from ur5_rl_experiments.bench.published import StackedReplay
 
-
 STORED_BYTES = 2**27
 SAMPLES_PER_PAIR = 5  # mini-batches drawn for each pair of updates
 
