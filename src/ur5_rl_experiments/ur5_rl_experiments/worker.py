@@ -1,16 +1,18 @@
 """One run of an experiment, in a process of its own: `worker SPECIFICATION FOLDER`.
 
-The folder gets `result.json` when all is done, written whole or not at all, and the final
-policy as a checkpoint that `./ur5rl eval` reads.
+The folder gets curves for TensorBoard as the run goes on, `result.json` when all is done,
+written whole or not at all, and the final policy as a checkpoint that `./ur5rl eval` reads.
 """
 
 import gc
 import json
 import os
+import shutil
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +20,7 @@ import torch
 
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.precision import computing_type, name_of
+from ur5_rl_bringup.nodes.event_file import EventFile
 from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
 from ur5_rl_experiments.core.evaluation import (
     EpisodeResult,
@@ -33,6 +36,7 @@ from ur5_sim.core.world import World
 
 RESULT = "result.json"
 PROGRESS = "progress.txt"
+CURVES = "events"
 EVALUATION_EPISODES = 10  # as in the thesis
 REPORT_EPISODES = 10
 NICE = 10  # a running graph goes first
@@ -50,8 +54,12 @@ def main(words: list[str]) -> None:
     begin_s = time.monotonic()
     run = VirtualRun(config)
     gc.freeze()  # what is here stays; what comes is short-lived
-    with open(folder / PROGRESS, "w") as progress:
-        episodes = tuple(_followed(run.episodes(), parent, progress))
+    shutil.rmtree(folder / CURVES, ignore_errors=True)  # of a run that did not finish
+    with (
+        open(folder / PROGRESS, "w") as progress,
+        closing(EventFile(folder / CURVES, print)) as curves,
+    ):
+        episodes = tuple(_followed(_drawn(run, curves), parent, progress))
     result = RunResult(
         group=values["group"],
         config=config,
@@ -71,6 +79,25 @@ def _number_type(learner: LearnerConfig) -> str:
     """Return what this machine computes in, as "bfloat16"."""
     dtype = computing_type(learner.precision, torch.device(learner.device))
     return name_of(dtype)
+
+
+def _drawn(run: VirtualRun, curves: EventFile) -> Iterator[EpisodeRecord]:
+    """Run; yield each episode once its points are on the curves."""
+    for episode in run.episodes():
+        for name, value in _points(episode, run.sac.metrics()).items():
+            curves.add_scalar(name, value, episode.env_steps)
+        curves.tick(time.monotonic())
+        yield episode
+
+
+def _points(episode: EpisodeRecord, metrics: dict[str, float]) -> dict[str, float]:
+    """Return what is drawn of an episode, under the names that a graph's run has."""
+    learner = {"updates": float(episode.updates)} | metrics
+    return {
+        "episode/return": episode.return_sum,
+        "episode/limited_steps": float(episode.limited_steps),
+        "timing/policy_age_mean_s": episode.policy_age_s,
+    } | {f"learner/{name}": value for name, value in learner.items()}
 
 
 def _followed(
