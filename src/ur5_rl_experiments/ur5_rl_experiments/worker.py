@@ -1,7 +1,7 @@
 """One run of an experiment, in a process of its own: `worker SPECIFICATION FOLDER`.
 
 The folder gets curves for TensorBoard as the run goes on, `result.json` when all is done,
-written whole or not at all, and the final policy as a checkpoint that `./ur5rl eval` reads.
+written whole or not at all, and the final policy as a checkpoint for `./ur5rl eval`.
 """
 
 import gc
