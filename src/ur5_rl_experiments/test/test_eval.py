@@ -108,6 +108,14 @@ def test_the_pictures_are_of_the_best(write, evaluate, tmp_path):
     assert len(list((tmp_path / "img").iterdir())) == 2  # nothing half written
 
 
+def test_each_task_is_drawn_by_what_learnt_it(write, evaluate, tmp_path):
+    reaching, tracking = write("a", task="reaching"), write("b", task="tracking")
+    words = ("--task", "reaching", "--pictures", tmp_path / "img")
+    code, out, _ = evaluate(reaching, tracking, *words)
+    assert code == 0
+    assert "pictures of a/00000007 and b/00000007: " in out
+
+
 def test_a_picture_of_what_a_policy_did_not_learn_says_so(write, tmp_path, monkeypatch):
     rows = []
 
@@ -118,8 +126,8 @@ def test_a_picture_of_what_a_policy_did_not_learn_says_so(write, tmp_path, monke
     monkeypatch.setattr(pictures, "draw_attention", lambda *_: None)
     for task in ("reaching", ""):
         contender = learned(write(run=f"run_{task}", task=task))
-        save = pictures.save_pictures
-        save(tmp_path / "img", contender, contender.network, delay_s=0.008)
+        both = dict.fromkeys(("reaching", "tracking"), contender)
+        pictures.save_pictures(tmp_path / "img", both, delay_s=0.008)
     assert rows == ["Reaching", "Tracking (learnt reaching)", "Reaching", "Tracking"]
 
 

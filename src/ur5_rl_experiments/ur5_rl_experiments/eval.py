@@ -12,6 +12,7 @@ from ur5_rl_env.core.task import MAX_JOINT_SPEED_RAD_S
 from ur5_rl_experiments.core.checkpoint_search import checkpoints_in
 from ur5_rl_experiments.core.comparison import (
     EXPLANATION,
+    Comparison,
     Entry,
     as_json,
     compare,
@@ -62,7 +63,7 @@ def main(root: Path, words: Sequence[str]) -> int:  # noqa: ARG001  as every com
         document = about | as_json(comparison) | {"problems": problems}
         write_json(options.report, document)
     if options.pictures and checkpoints:
-        _draw(options.pictures, contenders[comparison.best])
+        _draw(options.pictures, checkpoints, comparison)
     return EXIT_INCOMPLETE if problems else 0
 
 
@@ -85,7 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--episodes", type=int, default=20, help="default: 20")
     add("--task", choices=TASKS, help="default: what the checkpoints learnt from")
     add("--report", type=Path, metavar="FILE.json", help="results for other programs")
-    add("--pictures", type=Path, metavar="DIR", help="draw the best: films, attention")
+    add(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="draw the best of each task: films, attention",
+    )
     add(
         "--policy",
         choices=YARDSTICKS,
@@ -162,7 +168,16 @@ def _evaluated(
         yield entry
 
 
-def _draw(folder: Path, contender: Contender) -> None:
-    if contender.network is not None:
-        paths = save_pictures(folder, contender, contender.network, delay_s=DELAY_S)
-        print(f"pictures of {contender.name}: {', '.join(map(str, paths))}")
+def _draw(folder: Path, checkpoints: Sequence[Contender], comparison: Comparison) -> None:
+    """Draw in each task the best of those that learnt it, or of all if none did."""
+    ranked = sorted(
+        zip(comparison.entries, checkpoints, strict=False),  # yardsticks come after them
+        key=lambda pair: -pair[0].summary.mean_return,
+    )
+    best = [contender for _, contender in ranked]
+    policies = {
+        task: next((c for c in best if c.task == task), best[0]) for task in TASKS
+    }
+    paths = save_pictures(folder, policies, delay_s=DELAY_S)
+    names = " and ".join(dict.fromkeys(c.name for c in policies.values()))
+    print(f"pictures of {names}: {', '.join(map(str, paths))}")

@@ -1,17 +1,16 @@
 """Figures 8.4 and 8.5 of a checkpoint, as PNG files in the style of the run's picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sac_learner.core.networks import PolicyNetwork
 from ur5_rl_bringup.core.picture import STYLE
 from ur5_rl_env.core.task import FIRST_EVALUATION_EPISODE, MAX_JOINT_SPEED_RAD_S
 from ur5_rl_experiments.core.attention import draw_attention, looks_of
-from ur5_rl_experiments.core.contender import TASKS, Contender
+from ur5_rl_experiments.core.contender import Contender
 from ur5_rl_experiments.core.evaluation import Moment, episode_moments
 from ur5_rl_experiments.core.filmstrip import draw_filmstrip, film_of
 from ur5_rl_experiments.core.png_file import DPI, save_png
@@ -22,26 +21,28 @@ LOOK_PERIOD_S = 0.8  # six looks of 4 s
 
 
 def save_pictures(
-    folder: Path, contender: Contender, network: PolicyNetwork, *, delay_s: float
+    folder: Path, policies: Mapping[str, Contender], *, delay_s: float
 ) -> tuple[Path, Path]:
     """Write the figures of the first evaluation episode of each task; return them.
+
+    Args:
+        folder: Where they go.
+        policies: What acts in each task; with a network.
+        delay_s: From an observation to the arm's answer [s].
 
     Raises:
         OSError: one could not be written.
     """
-    period_s = contender.period_s
-    episodes = {task: _moments(contender, task, delay_s) for task in TASKS}
-    films = [
-        film_of(_title(contender, task), moments, period_s=period_s)
-        for task, moments in episodes.items()
-    ]
-    looks = [
-        (
-            _title(contender, task),
-            looks_of(network, moments, period_s=period_s, every_s=LOOK_PERIOD_S),
+    films, looks = [], []
+    for task, contender in policies.items():
+        assert contender.network is not None
+        title, period_s = _title(contender, task), contender.period_s
+        moments = _moments(contender, task, delay_s)
+        seen = looks_of(
+            contender.network, moments, period_s=period_s, every_s=LOOK_PERIOD_S
         )
-        for task, moments in episodes.items()
-    ]
+        films.append(film_of(title, moments, period_s=period_s))
+        looks.append((title, seen))
     strip, attention = folder / "filmstrip.png", folder / "attention.png"
     _save(strip, lambda figure: draw_filmstrip(figure, films))
     _save(attention, lambda figure: draw_attention(figure, looks))
