@@ -147,9 +147,13 @@ def test_rewards_and_images_are_those_of_the_world():
     assert info["tool_position_m"] == pytest.approx(position_of_tool0(step.q))
 
 
-def test_info_tells_where_the_image_shows_the_target():
-    env = make(image_size=(160, 90), camera_options={"noise_sigma": 0.0})
-    seen, info = env.reset(seed=2)
+@pytest.mark.parametrize("latency_s", [0.0, 0.05])
+def test_info_tells_where_the_image_shows_the_target(latency_s):
+    camera = {"noise_sigma": 0.0, "latency_s": latency_s}
+    env = make("UR5Tracking-v0", image_size=(160, 90), camera_options=camera)
+    env.reset(seed=2)
+    for _ in range(10):
+        seen, _, _, _, info = env.step(FORWARDS)
     blue, _, red = seen["image"][6:].astype(int)
     rows, columns = np.nonzero(red - blue > 60)
     assert len(rows) > 60

@@ -172,15 +172,26 @@ def test_the_target_moves_while_the_arm_stands():
 
 @pytest.mark.parametrize("frames", [1, 3])
 def test_latency_shows_what_was_seen_so_many_steps_ago(frames):
-    clear = CameraConfig(noise_sigma=0.0)
-    late = CameraConfig(noise_sigma=0.0, latency_s=frames * 0.04)
-    now, then = (world("tracking", camera=config) for config in (clear, late))
-    seen_now, seen_then = [now.reset(1).frame], [then.reset(1).frame]
-    for _ in range(8):
-        seen_now.append(now.step(STILL).frame)
-        seen_then.append(then.step(STILL).frame)
+    now = world("tracking")
+    then = world("tracking", camera=CameraConfig(latency_s=frames * 0.04))
+    seen_now, seen_then = [now.reset(1).frames], [then.reset(1).frames]
+    for action in np.random.default_rng(0).uniform(-1.0, 1.0, (8, 5)):
+        seen_now.append(now.step(action).frames)
+        seen_then.append(then.step(action).frames)
     np.testing.assert_array_equal(seen_then[frames:], seen_now[:-frames])
     np.testing.assert_array_equal(seen_then[:frames], [seen_now[0]] * frames)
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "cycles"), [(0.0, 0), (0.01, 2), (0.024, 3), (0.03, 4), (0.05, 7)]
+)
+def test_a_frame_is_seen_in_the_first_control_cycle_after_its_latency(latency_s, cycles):
+    arm, camera = ArmConfig(action_period_s=0.008), CameraConfig(latency_s=latency_s)
+    some_world = World(WorldConfig(arm=arm, camera=camera))
+    ids = [some_world.reset(1).frame_ids[-1]]
+    ids += [some_world.step(STILL).frame_ids[-1] for _ in range(40)]
+    seen_at = (np.flatnonzero(np.diff(ids)) + 1).tolist()
+    assert seen_at == list(range(5 + cycles, 41, 5))
 
 
 def test_a_lost_frame_leaves_the_one_before():

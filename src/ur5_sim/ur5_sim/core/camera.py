@@ -23,7 +23,11 @@ BEYOND_LEVEL = 90  # grey level where the camera looks past the wall
 
 
 class Camera:
-    """Renders clean frames. Owned by one thread."""
+    """Renders clean frames. Owned by one thread.
+
+    Attributes:
+        view: Of the last frame; None before the first.
+    """
 
     def __init__(self, config: CameraConfig) -> None:
         self._width, self._height = config.width_px, config.height_px
@@ -36,7 +40,7 @@ class Camera:
         self._lit_area = self._scene.screen_corners(0.0)
         self._screen_shape: tuple[int, ...] = ()
         self._screen_plane = np.empty((3, 3))
-        self._view: View | None = None
+        self.view: View | None = None
 
     def render(
         self, screen: Pixels, q: Sequence[float], marked: Rectangle | None = None
@@ -52,26 +56,30 @@ class Camera:
         if screen.shape != self._screen_shape:
             self._screen_shape = screen.shape
             self._screen_plane = self._scene.screen(screen.shape[1], screen.shape[0])
-        view = self._view = view_from(q, self._scene.camera_mount_m, self._lens)
+        view = self.view = view_from(q, self._scene.camera_mount_m, self._lens)
         image = self._wall_seen_from(view)
         self._paint_monitor(image, view, screen, marked)
         return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
 
-    def pixel_of(self, x_px: float, y_px: float) -> tuple[float, float]:
-        """Return where the last frame shows a place on the screen, inside it or not.
+    def pixel_of(
+        self, x_px: float, y_px: float, view: View | None = None
+    ) -> tuple[float, float]:
+        """Return where a frame shows a place on the screen, inside it or not.
 
         Args:
             x_px: Screen coordinate to the right; pixel i reaches from i to i + 1.
             y_px: Likewise, downwards.
+            view: Of the frame; None: the last one.
 
         Returns:
             Frame coordinates x, y [px], whole numbers in the middle of pixels; NaN where
             the place is behind the camera, and before the first frame.
         """
-        if self._view is None:
+        view = view or self.view
+        if view is None:
             return math.nan, math.nan
         place = np.array((x_px - 0.5, y_px - 0.5, 1.0))
-        x, y, depth_m = self._view.project(self._screen_plane @ place).tolist()
+        x, y, depth_m = view.project(self._screen_plane @ place).tolist()
         return (x / depth_m, y / depth_m) if depth_m > 0.0 else (math.nan, math.nan)
 
     def _wall_seen_from(self, view: View) -> Pixels:

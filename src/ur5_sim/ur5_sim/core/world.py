@@ -13,6 +13,7 @@ graph runs in processes of their own, here with the timing that the caller gives
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,7 @@ from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.motion import STILL
 from ur5_sim.core.plant import Plant
+from ur5_sim.core.scene import View
 from ur5_sim.core.sensor import Sensor
 
 Array = NDArray[np.float64]
@@ -39,7 +41,9 @@ class WorldConfig:
     Attributes:
         motion: Of the target.
         camera: Lens, sensor and room. Frames are taken at its rate from the start of the
-            episode on, in whole control periods; its latency counts in whole frames.
+            episode on, in whole control periods, and seen from the first control period
+            on in which their latency is over. Only an episode's first frame is seen at
+            once.
         reward: Form of the reward.
         arm: Limits of the arm, and the action period, that one `step` takes.
         screen_width_px: Pixels of the screen, as those of the display node.
@@ -102,6 +106,16 @@ class WorldStep:
         return self.score.reward
 
 
+class Exposure(NamedTuple):
+    """A frame on its way: what a step needs to know once it is there."""
+
+    frame_id: int
+    frame: Pixels
+    view: View | None
+    shown_px: tuple[float, float]  # where the screen shows the target
+    due_cycle: int
+
+
 class World:
     """One arm before one screen. Owned by one thread.
 
@@ -116,9 +130,9 @@ class World:
         self._cycles_per_frame = round(config.arm.control_rate_hz / camera.rate_hz)
         self._camera, self._sensor = Camera(camera), Sensor(camera)
         self._reward = Reward(config.reward, camera.height_px, camera.width_px, period_s)
-        self._in_transit: deque[Pixels] = deque(
-            maxlen=round(camera.latency_s * camera.rate_hz) + 1
-        )
+        latency_cycles = camera.latency_s * config.arm.control_rate_hz
+        self._latency_cycles = math.ceil(latency_cycles - 1e-9)
+        self._in_transit: deque[Exposure] = deque()
         shape = (config.screen_height_px, config.screen_width_px, 4)
         self._canvas = Canvas(np.empty(shape, np.uint8))
         self._newest_id = 0
@@ -138,8 +152,7 @@ class World:
         self._in_transit.clear()
         self._wanted = self._acceleration = STILL
         self._is_limited = False
-        self._newest_id += 1
-        self._frames = ((self._newest_id, self._expose()),) * STACK_FRAMES
+        self._frames = (self._expose(),) * STACK_FRAMES
         return self._observed()
 
     def step(self, action: ArrayLike, delay_s: float = 0.0) -> WorldStep:
@@ -174,18 +187,23 @@ class World:
 
     @property
     def target_px(self) -> tuple[float, float]:
-        """Where the last frame taken shows the target's middle; see `Camera.pixel_of`."""
-        return self._camera.pixel_of(*self._canvas.place(*self._shown_units))
+        """Where the newest frame shows the target's middle; see `Camera.pixel_of`."""
+        newest = self._frames[-1]
+        return self._camera.pixel_of(*newest.shown_px, newest.view)
 
     def _advance(self, cycles: int) -> None:
-        """Let so many control periods pass; frames are taken when they are due."""
+        """Let so many control periods pass; frames are taken and seen when due."""
+        transit = self._in_transit
         for _ in range(cycles):
             self._move()
-            if self._plant.cycle % self._cycles_per_frame == 0:
-                self._newest_id += 1
-                arrived = self._expose()
-                if not self._sensor.is_dropped():
-                    self._frames = (*self._frames[1:], (self._newest_id, arrived))
+            cycle = self._plant.cycle
+            if cycle % self._cycles_per_frame == 0:
+                transit.append(self._expose())
+                self._is_lost = self._sensor.is_dropped()  # the next one to arrive
+            if transit and transit[0].due_cycle <= cycle:
+                arrived = transit.popleft()
+                if not self._is_lost:
+                    self._frames = (*self._frames[1:], arrived)
 
     def _move(self) -> None:
         """Follow what is wanted for one control period, within limits, as arm_node."""
@@ -203,18 +221,23 @@ class World:
         plant.speedj(motion.velocity, arm.stop_acceleration_rad_s2)
         plant.step()
 
-    def _expose(self) -> Pixels:
-        """Take a picture and return the one that arrives now."""
-        target = self.target
-        self._shown_units = target.x_units, target.y_units
-        self._canvas.draw(*self._shown_units, self._config.motion.radius_units)
-        canvas = self._canvas
-        clean = self._camera.render(canvas.pixels, self._plant.q, canvas.marked)
-        self._in_transit.append(self._sensor.expose(clean))
-        return self._in_transit[0]
+    def _expose(self) -> Exposure:
+        """Take a picture."""
+        target, canvas, camera = self.target, self._canvas, self._camera
+        canvas.draw(target.x_units, target.y_units, self._config.motion.radius_units)
+        clean = camera.render(canvas.pixels, self._plant.q, canvas.marked)
+        self._newest_id += 1
+        return Exposure(
+            self._newest_id,
+            self._sensor.expose(clean),
+            camera.view,
+            canvas.place(target.x_units, target.y_units),
+            self._plant.cycle + self._latency_cycles,
+        )
 
     def _observed(self) -> WorldStep:
         q, qd = np.array(self._plant.q), np.array(self._plant.qd)
-        frame_ids, frames = zip(*self._frames, strict=True)
+        frames = tuple([each.frame for each in self._frames])
+        frame_ids = tuple([each.frame_id for each in self._frames])
         score = self._reward.score(frames[-1], self._plant.q)
         return WorldStep(frames, frame_ids, q, qd, score, self._is_limited)
