@@ -187,8 +187,8 @@ def test_observations_stay_within_their_space(action):
 def test_an_action_beyond_one_counts_as_one():
     env = UR5Env(image_size=SMALL)
     env.reset(seed=1)
-    seen = env.step(np.full(5, 9.0))[0]
-    assert seen["proprioception"][10:].tolist() == [1.0] * 5
+    seen = env.step(np.array([9.0, 1e300, 0.5, -9.0, 1.0]))[0]
+    assert seen["proprioception"][10:].tolist() == [1.0, 1.0, 0.5, -1.0, 1.0]
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
@@ -233,6 +233,13 @@ def test_stable_baselines3_learns_with_it():
     [
         ({"motion": "dancing"}, "motion"),
         ({"image_size": (64, 64)}, "image_size"),
+        ({"image_size": 5}, "image_size must be one of"),
+        ({"image_size": "160x90"}, "image_size must be one of"),
+        ({"motion": 5}, "motion must be str, got 5"),
+        ({"episode_s": "4"}, "episode_s must be float, got '4'"),
+        ({"camera_options": {"gain": "dark"}}, "gain must be float, got 'dark'"),
+        ({"camera_options": {"screen_centre_m": 1.0}}, "screen_centre_m must be a list"),
+        ({"camera_options": {"wall_y_m": math.inf}}, "wall_y_m"),
         ({"action_period_s": 0.05}, "action_period_s"),
         ({"episode_s": 0.01}, "episode_s"),
         ({"render_mode": "human"}, "render_mode"),
@@ -255,7 +262,15 @@ def test_fault_an_unknown_option_of_a_reset_is_refused(options):
         UR5Env(image_size=SMALL).reset(options=options)
 
 
-@pytest.mark.parametrize("action", [np.zeros(6), np.full(5, np.nan)])
+def test_an_image_size_may_be_a_list_or_of_floats():
+    for size in ([80, 45], (80.0, 45.0)):
+        env = UR5Env(image_size=size)
+        assert env.reset(seed=1)[0]["image"].shape == (9, 45, 80)
+
+
+@pytest.mark.parametrize(
+    "action", [np.zeros(6), np.full(5, np.nan), np.full(5, np.inf), [0, 0, 0, 0, -np.inf]]
+)
 def test_fault_an_action_that_is_none_is_refused(action):
     env = UR5Env(image_size=SMALL)
     env.reset(seed=1)

@@ -139,6 +139,7 @@ def test_a_plane_of_one_pixel_is_its_centre():
         ("screen_height_m", math.inf),
         ("bezel_m", -0.1),
         ("wall_y_m", 0.9),
+        ("wall_y_m", math.inf),
     ],
 )
 def test_fault_a_scene_that_cannot_be_is_refused_by_name(field, value):

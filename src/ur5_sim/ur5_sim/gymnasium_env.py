@@ -31,10 +31,11 @@ from ur5_rl_env.core.task import (
     NUM_PROPRIOCEPTION,
     STACK_FRAMES,
 )
+from ur5_rl_ros.param_files import config_from_values
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.core.observer import Observer
 from ur5_sim.core.one_core import use_one_core
-from ur5_sim.core.world import World, WorldConfig, WorldStep
+from ur5_sim.core.world import World, WorldConfig, WorldStep, checked_action
 
 Observation = dict[str, NDArray[Any]]
 Action = NDArray[np.float32]
@@ -94,10 +95,9 @@ class UR5Env(gymnasium.Env[Observation, Action]):
         Raises:
             ValueError: something is out of range or unknown.
         """
-        _check("image_size", tuple(image_size), IMAGE_SIZES)
-        _check("action_period_s", action_period_s, ACTION_PERIODS_S)
-        _check("render_mode", render_mode, (None, *self.metadata["render_modes"]))
-        width_px, height_px = image_size
+        width_px, height_px = _chosen("image_size", image_size, IMAGE_SIZES)
+        action_period_s = _chosen("action_period_s", action_period_s, ACTION_PERIODS_S)
+        _chosen("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         config = WorldConfig(
             motion=_made(MotionConfig, motion_options, motion=motion),
             camera=_made(
@@ -106,7 +106,8 @@ class UR5Env(gymnasium.Env[Observation, Action]):
             reward=_made(RewardConfig, reward_options),
             arm=ArmConfig(action_period_s=action_period_s),
         )
-        limit = EnvConfig(action_period_s=action_period_s, episode_s=episode_s)
+        times = {"action_period_s": action_period_s, "episode_s": episode_s}
+        limit = config_from_values(EnvConfig, times, EnvConfig.__name__)
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": round(1.0 / action_period_s)}
         self.action_space = spaces.Box(-1.0, 1.0, (NUM_ACTIONS,), np.float32)
@@ -141,7 +142,7 @@ class UR5Env(gymnasium.Env[Observation, Action]):
         Raises:
             ValueError: the action has another shape or is not finite.
         """
-        action = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
+        action = np.clip(checked_action(action), -1.0, 1.0).astype(np.float32)
         step = self._world.step(action)
         self._steps += 1
         truncated = self._steps >= self._steps_per_episode
@@ -199,19 +200,20 @@ def _spaces(config: WorldConfig) -> dict[str, spaces.Space[Any]]:
 
 
 def _made(kind: type[T], options: Options | None, **fixed: object) -> T:
-    """Return a configuration; a ValueError names what it does not know."""
+    """Return a configuration; a ValueError names what is unknown, or no such value."""
     options = options or {}
     if clash := sorted(set(options) & set(fixed)):
         raise ValueError(f"{clash[0]} is an argument of its own, not an option")
-    try:
-        return kind(**options, **fixed)
-    except TypeError as error:
-        raise ValueError(f"{kind.__name__}: {error}") from error
+    return config_from_values(kind, {**options, **fixed}, kind.__name__)
 
 
-def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+def _chosen(name: str, value: object, allowed: tuple[T, ...]) -> T:
+    """Return the one of `allowed` that `value` equals; a list may stand for a tuple."""
+    given = tuple(value) if isinstance(value, list) else value
+    for each in allowed:
+        if each == given:
+            return each
+    raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
 
 
 for _motion, _name in NAMES.items():

@@ -16,6 +16,8 @@ from ur5_rl_env.core.kinematics import pose_of_tool0
 Array = NDArray[np.float64]
 Triple = tuple[float, ...]
 
+FARTHEST_WALL_M = 100.0
+
 # Optical frame (x right, y down, z forward) in tool0: turned by 180 deg about z.
 TOOL0_R_OPTICAL = np.diag([-1.0, -1.0, 1.0])
 
@@ -50,10 +52,10 @@ class Scene:
                 raise ValueError(f"{name} must be in 0.01..10, got {getattr(self, name)}")
         if not 0.0 <= self.bezel_m <= 1.0:
             raise ValueError(f"bezel_m must be in 0..1, got {self.bezel_m}")
-        if not self.wall_y_m > self.screen_centre_m[1]:
+        if not self.screen_centre_m[1] < self.wall_y_m <= FARTHEST_WALL_M:
             raise ValueError(
                 f"wall_y_m ({self.wall_y_m}) must lie behind the screen "
-                f"(y = {self.screen_centre_m[1]})"
+                f"(y = {self.screen_centre_m[1]}) and not beyond {FARTHEST_WALL_M}"
             )
 
     def screen(self, width_px: int, height_px: int) -> Array:

@@ -166,12 +166,7 @@ class World:
         Raises:
             ValueError: the action has another shape or is not finite.
         """
-        fraction = np.asarray(action, np.float64)
-        if fraction.shape != (NUM_ACTIONS,) or not np.isfinite(fraction).all():
-            raise ValueError(
-                f"action must be {NUM_ACTIONS} finite numbers, got {action!r}"
-            )
-        speeds = fraction * self._config.arm.max_joint_speed_rad_s
+        speeds = checked_action(action) * self._config.arm.max_joint_speed_rad_s
         rate_hz = self._config.arm.control_rate_hz
         held = min(math.ceil(delay_s * rate_hz - 1e-9), self._cycles)
         self._is_limited = False
@@ -241,3 +236,15 @@ class World:
         frame_ids = tuple([each.frame_id for each in self._frames])
         score = self._reward.score(frames[-1], self._plant.q)
         return WorldStep(frames, frame_ids, q, qd, score, self._is_limited)
+
+
+def checked_action(action: ArrayLike) -> Array:
+    """Return an action as float64, shape (5,).
+
+    Raises:
+        ValueError: it has another shape or is not finite.
+    """
+    parts = np.asarray(action, np.float64)
+    if parts.shape != (NUM_ACTIONS,) or not np.isfinite(parts).all():
+        raise ValueError(f"action must be {NUM_ACTIONS} finite numbers, got {action!r}")
+    return parts
