@@ -112,6 +112,12 @@ def test_fault_frozen_process_begins_anew_instead_of_catching_up():
         host_s = (end["steady_ns"] - begin["steady_ns"]) / 1e9
         lost_s = host_s - (end["time_s"] - begin["time_s"])
         assert 0.4 < lost_s < 0.6
+        assert end["late_ticks"] > begin["late_ticks"]
+        assert end["stalls"] > begin["stalls"]
+        stalled_s = end["stalled_s"] - begin["stalled_s"]
+        assert stalled_s == pytest.approx(
+            lost_s, abs=0.1
+        )  # 40 ms at each end may be caught up
 
 
 def test_no_realtime_priority_is_a_note_and_not_an_error():
