@@ -27,6 +27,7 @@ from ur5_rl_ros.testing import node_environment
 from ur5_sim.core.camera import Camera
 from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.nodes.camera_node import CameraNode
+from ur5_sim.nodes.feed import FRESH_S
 
 SCREEN_SHAPE = (360, 640, 4)
 
@@ -41,11 +42,12 @@ class Writer(threading.Thread):
         self._array = SharedArrayWriter(path, shape or value.shape, value.dtype.str)
         self._done = threading.Event()
         self.dies_half_way = False
+        self.age_ns = 0
 
     def run(self):
         while not self._done.wait(0.005):
             self._array.begin()[:] = self.value
-            self._array.commit(time.monotonic_ns())
+            self._array.commit(time.monotonic_ns() - self.age_ns)
         if self.dies_half_way:
             self._array.begin()
 
@@ -191,19 +193,88 @@ def test_it_looks_from_where_the_arm_is(camera, viewer, write, spin_until):
         spin_until(lambda: same(viewer.images[-1], clean_picture(screen(), aside)))
 
 
+def carried_on(qd, age_s):
+    """Return what is seen of an arm that has moved on since its pose was told."""
+    return clean_picture(screen(), np.add(START_POSE_RAD, np.multiply(qd, age_s)))
+
+
+def dot_row(frame):
+    """Return the row of the dot's middle [px]."""
+    blue, _, red = np.moveaxis(frame.astype(int), -1, 0)
+    return np.nonzero(red - blue > 60)[0].mean()
+
+
 def test_a_moving_arm_is_seen_where_it_is_at_the_exposure(
-    camera, viewer, write, spin_until, tmp_path
+    camera, viewer, write, spin_until
 ):
-    """A pose 15 ms old at 0.7 rad/s is 10 mrad, 1.5 px, behind: it is carried on."""
+    """Of a pose that is 12 ms old, and up to 5 ms more until the next one is told."""
+    qd = (0.0, 0.0, 0.0, 5.0, 0.0, 0.0)
     write("screen", screen())
-    arm = SharedArrayWriter(tmp_path / "pose", (2, 6), "float64")
-    arm.begin()[:] = pose(qd=(0.0, 0.0, 0.0, 0.7, 0.0, 0.0))
-    arm.commit(time.monotonic_ns())
+    write("pose", pose(qd=qd)).age_ns = 12_000_000
     with camera():
-        spin_until(lambda: len(viewer.images) >= 3)
-    carried_on = np.add(START_POSE_RAD, (0.0, 0.0, 0.0, 0.7 * 0.02, 0.0, 0.0))
-    # It went silent: it is carried on by 20 ms and no further.
-    assert same(viewer.images[-1], clean_picture(screen(), carried_on))
+        spin_until(lambda: len(viewer.images) >= 30)
+    first, last = (dot_row(carried_on(qd, age_s)) for age_s in (0.0, 0.02))
+    rows = np.array([dot_row(picture(msg)) for msg in viewer.images[5:]])
+    ages_ms = 20.0 * (rows - first) / (last - first)
+    assert 11.5 < ages_ms.min() < 17.0
+    assert ages_ms.max() < 20.5
+
+
+def test_a_pose_is_carried_on_by_20_ms_and_no_further(camera, viewer, write, spin_until):
+    qd = (0.0, 0.0, 0.0, 0.7, 0.0, 0.0)
+    write("screen", screen())
+    write("pose", pose(qd=qd)).age_ns = 100_000_000
+    with camera():
+        spin_until(lambda: len(viewer.images) >= 5)
+    assert same(viewer.images[-1], carried_on(qd, 0.02))
+
+
+def test_fault_a_pose_that_nobody_tells_any_more_is_not_published_as_new(
+    camera, viewer, write, spin_until
+):
+    write("screen", screen())
+    arm = write("pose", pose())
+    with camera():
+        spin_until(lambda: viewer.images)
+        arm.stop()
+        silent_since_ns = time.time_ns()
+        spin_until(lambda: "for pose_file" in "".join(since_it_sees(viewer)))
+        known = len(viewer.diagnoses)
+        spin_until(lambda: len(viewer.diagnoses) >= known + 2)
+        assert "waiting for pose_file" in viewer.diagnoses[-1].message
+        newest_ns = stamp_ns(viewer.images[-1])
+        assert newest_ns - silent_since_ns <= FRESH_S * 1e9
+        write("pose", pose())
+        spin_until(lambda: stamp_ns(viewer.images[-1]) > newest_ns)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "message"),
+    [
+        ("screen", b"no shared array", "screen is not a shared array"),
+        ("screen", np.zeros((360, 640, 3), np.uint8), "holds uint8 (360, 640, 3)"),
+        ("pose", b"", "pose is not a shared array"),
+        ("pose", np.full((2, 6), math.nan), "holds float64 (2, 6)"),
+    ],
+)
+def test_fault_a_file_that_turns_into_something_else_is_waited_for(
+    camera, viewer, write, spin_until, *, tmp_path, name, bad, message
+):
+    writers = {"screen": write("screen", screen()), "pose": write("pose", pose())}
+    with camera():
+        spin_until(lambda: viewer.images)
+        writers[name].stop()
+        if isinstance(bad, bytes):
+            (tmp_path / "bad").write_bytes(bad)
+            (tmp_path / "bad").replace(tmp_path / name)
+        else:
+            write(name, bad)
+        spin_until(lambda: any(message in line for line in viewer.log))
+        spin_until(lambda: f"for {name}_file" in "".join(since_it_sees(viewer)))
+        write(name, {"screen": screen(), "pose": pose()}[name])
+        spin_until(lambda: "screen and pose are alive" in since_it_sees(viewer))
+        seen = len(viewer.images)
+        spin_until(lambda: len(viewer.images) > seen + 2)
 
 
 def test_latency_delays_the_message_not_the_stamp(camera, viewer, write, spin_until):

@@ -53,6 +53,7 @@ class CameraNode(Node):
         self._config = config = load_config(self, CameraConfig)
         self._screen = Feed("screen_file", config.screen_file, "display", is_screen)
         self._pose = Feed("pose_file", config.pose_file, "controller", is_pose)
+        self._feeds = (self._screen, self._pose)
         self._camera, self._sensor = Camera(config), Sensor(config)
         self._fault = CameraFault(config.seed)
         self._waiting_for = ""
@@ -86,13 +87,16 @@ class CameraNode(Node):
             lateness_ns = pace.sleep()
             self._skipped = pace.skipped
             next_ns = time.monotonic_ns() - lateness_ns + pace.period_ns
-            self._in_transit.append(self._expose())
+            if (exposure := self._expose()) is not None:
+                self._in_transit.append(exposure)
             self._deliver_until(next_ns)
 
     def _wait(self, stop: Stop) -> None:
         """Wait for a screen and a pose from writers that live."""
         while not stop.requested:
-            self._refresh()
+            for feed in self._feeds:
+                feed.refresh()
+            self._log_silence()
             if not self._waiting_for:
                 size = f"{self._config.width_px} x {self._config.height_px}"
                 self.get_logger().info(f"sees {size} px at {self._config.rate_hz} Hz")
@@ -100,22 +104,33 @@ class CameraNode(Node):
             stop.wait(POLL_S)
 
     def _refresh(self) -> None:
-        """Look at both feeds; log who has fallen silent or come back."""
-        self._screen.refresh()
-        self._pose.refresh()
+        """Look at both feeds; one whose file is something else now counts as silent."""
+        for feed in self._feeds:
+            try:
+                feed.refresh()
+            except ValueError as error:
+                feed.forget()
+                words = str(error)[:MAX_WORDS]
+                self.get_logger().warning(words, **at_most_every(1.0))
+        self._log_silence()
+
+    def _log_silence(self) -> None:
+        """Log who has fallen silent or come back."""
         now_ns = time.monotonic_ns()
-        silent = [f.what for f in (self._screen, self._pose) if not f.is_fresh(now_ns)]
+        silent = [f.what for f in self._feeds if not f.is_fresh(now_ns)]
         waiting_for = " and ".join(silent)
         if waiting_for != self._waiting_for:
             self._waiting_for = waiting_for
             text = f"waiting for {waiting_for}" if silent else "screen and pose are alive"
             self.get_logger().info(text)
 
-    def _expose(self) -> Exposure:
-        """Take a picture now."""
+    def _expose(self) -> Exposure | None:
+        """Take a picture now; there is none of a pose that nobody tells any more."""
         stamp, now_ns = self.get_clock().now().to_msg(), time.monotonic_ns()
         due_ns = now_ns + self._latency_ns + round(self._fault.delay_s * NANOSECONDS)
         self._refresh()
+        if not self._pose.is_fresh(time.monotonic_ns()):
+            return None
         if self._sensor.is_dropped():
             return Exposure(None, stamp, due_ns)
         q, qd = self._pose.newest

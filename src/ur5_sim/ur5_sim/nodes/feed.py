@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ur5_rl_ros.deadline import NANOSECONDS
 from ur5_rl_ros.shared_array import SharedArrayReader
 
-FRESH_S = 1.0  # both writers write at least every 20 ms
+FRESH_S = 0.5  # both writers write at least every 20 ms: one silent for so long is dead
 
 
 class Feed:
@@ -54,6 +54,10 @@ class Feed:
         if not self._check(array):
             raise ValueError(f"{self.what}: holds {array.dtype} {array.shape}")
         self.newest, self.steady_ns = array, steady_ns
+
+    def forget(self) -> None:
+        """Take what is known for stale until there is news."""
+        self.steady_ns = 0
 
     def age_s(self, now_ns: int) -> float:
         """Return how long ago the newest array was true [s]."""
