@@ -21,10 +21,10 @@ from ur5_rl_bringup.core.lives import Lives, Outlook
 from ur5_rl_bringup.ends import outlook_after
 from ur5_rl_bringup.graph import OnExit, Process
 from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED, EXIT_OK
+from ur5_rl_ros.signals import PR_SET_PDEATHSIG, stop_signals
 
 STOP_S = 4.0  # for every process to say its last word; the promise is 5 s in all
 QUIET_PREFIXES = ("[INFO]", "[DEBUG]")
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -51,9 +51,7 @@ class Supervisor:
     async def run(self) -> int:
         """Run the graph; return the exit code of the run."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # nohup: the run outlives its terminal
+        for number in stop_signals():
             loop.add_signal_handler(number, self._stop, EXIT_OK)
         tasks = [asyncio.create_task(self._keep(child)) for child in self._children]
         failed = asyncio.gather(*tasks)

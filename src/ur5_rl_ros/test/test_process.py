@@ -1,5 +1,7 @@
 """How a process starts and ends: signals, exit codes, the last word."""
 
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import time
 
 import pytest
 
+from ur5_rl_ros.signals import PARENT
 from ur5_rl_ros.testing import node_environment
 
 PROGRAM = """
@@ -53,10 +56,10 @@ def start(ros_domain):
     """Start a program of this kind; end it at the end."""
     started = []
 
-    def start(body):
+    def start(body, *prefix, **variables):
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.replace("{body}", body)],
-            env=node_environment(ros_domain),
+            [*prefix, sys.executable, "-c", PROGRAM.replace("{body}", body)],
+            env=node_environment(ros_domain) | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -76,7 +79,7 @@ def finish(process):
     return process.returncode, out.split("\n")[:-1], err.split("\n")[:-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
     "kind,words",
     [("Plain", ["up", "closed"]), ("Looping", ["up", "runs", "stopped", "closed"])],
@@ -105,6 +108,47 @@ class Early(Looping):
         super().__init__()
 run(Early)"""
     code, words, errors = finish(start(body))
+    assert (code, errors) == (0, [])
+    assert words == ["up", "runs", "stopped", "closed"]
+
+
+def test_a_closed_terminal_ends_nothing_that_was_told_to_ignore_it(start):
+    process = start("run(Looping)", "nohup")
+    while process.stdout.readline() != "runs\n":
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    assert not select.select([process.stdout], [], [], 0.5)[0]
+    process.terminate()
+    code, words, _ = finish(process)
+    assert (code, words) == (0, ["stopped", "closed"])
+
+
+# Stands for `ros2 launch`: starts a node that knows its id, tells the node's id, waits.
+LAUNCH = f"""
+import os, subprocess, sys
+variables = os.environ | {{{PARENT!r}: str(os.getpid())}}
+node = subprocess.Popen(sys.argv[1:], env=variables)
+print(node.pid, flush=True)
+node.wait()"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_fault_a_node_does_not_outlive_the_launch_that_started_it(start, number):
+    launch = start("run(Looping)", sys.executable, "-c", LAUNCH)
+    node = os.pidfd_open(int(launch.stdout.readline()))
+    while launch.stdout.readline() != "runs\n":
+        assert launch.poll() is None
+    launch.send_signal(number)
+    code, words, errors = finish(launch)
+    assert (code, words, errors) == (-number, ["stopped", "closed"], [])
+    assert select.select([node], [], [], 5.0)[0], "an orphan is left"
+    os.close(node)
+
+
+def test_fault_a_node_whose_launch_dies_before_it_listens_ends_in_order(start):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    code, words, errors = finish(start("run(Looping)", **{PARENT: str(dead.pid)}))
     assert (code, errors) == (0, [])
     assert words == ["up", "runs", "stopped", "closed"]
 

@@ -24,6 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 from ur5_rl_ros.deadline import NANOSECONDS
 from ur5_rl_ros.heartbeat import Heartbeat
 from ur5_rl_ros.intake import CountingExecutor
+from ur5_rl_ros.signals import end_with_parent, stop_signals
 
 EXIT_OK = 0
 EXIT_CRASHED = 1  # an error of our own: a fresh process may go on
@@ -60,7 +61,7 @@ class LinkLostError(RuntimeError):
 
 
 class Stop:
-    """A flag that SIGINT and SIGTERM raise; loops look at it, waits end with it.
+    """A flag that SIGINT, SIGTERM and SIGHUP raise; loops look at it, waits end with it.
 
     Each look is also a sign of the loop's life: see `last_round_ns`.
     """
@@ -72,7 +73,7 @@ class Stop:
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def install(self) -> "Stop":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             signal.signal(number, self._on_signal)
         return self
 
@@ -112,9 +113,10 @@ class RunnableNode(Protocol):
 
 
 def run(make_node: Callable[[], Node]) -> None:
-    """Run one node until a signal: the body of every `main`.
+    """Run one node until a signal or its parent's death: the body of every `main`.
 
-    Beside what the node does itself, its process beats (`heartbeat.py`).
+    The death counts where `signals.py` says. Beside what the node does itself, its
+    process beats (`heartbeat.py`).
     A node that only answers callbacks is spun in this thread. A node with a method
     `run(stop)` has this thread for its loop, and its callbacks run in one more thread.
     `close()`, where a node has it, is called while the context is still valid.
@@ -123,6 +125,7 @@ def run(make_node: Callable[[], Node]) -> None:
     at a LastWordError, and with 1 and a traceback on any other error.
     """
     stop = Stop().install()
+    end_with_parent()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     code = EXIT_OK
     try:

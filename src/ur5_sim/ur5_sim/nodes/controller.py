@@ -13,6 +13,7 @@ import time
 from types import FrameType
 
 from ur5_rl_ros.param_files import config_from_args
+from ur5_rl_ros.signals import end_with_parent, stop_signals
 from ur5_sim.core.config import ControllerConfig
 from ur5_sim.nodes.controller_server import ControllerServer
 
@@ -20,11 +21,11 @@ EXIT_CONFIGURATION = 2
 
 
 class StopFlag:
-    """Raised by SIGINT and SIGTERM."""
+    """Raised by SIGINT, SIGTERM and SIGHUP."""
 
     def __init__(self) -> None:
         self._raised_s: float | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -40,6 +41,7 @@ class StopFlag:
 def main() -> None:
     """Run until a signal."""
     stop = StopFlag()
+    end_with_parent()
     config, server = _configured()
     with server:
         server.robot.log = _log
