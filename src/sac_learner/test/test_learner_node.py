@@ -1,17 +1,24 @@
-"""learner_node among fake neighbours, in a domain of its own, and as a process."""
+"""learner_node among fake neighbours, in a domain of its own.
+
+Where it is killed, paused or read the exit code of, it is a process; else it runs here,
+because a process of it needs seconds to start.
+"""
 
 import array
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 
 from sac_learner.core.checkpoint import newest_checkpoint
@@ -27,13 +34,14 @@ from ur5_rl_interfaces.msg import (
     TransitionAck,
 )
 from ur5_rl_ros import qos
+from ur5_rl_ros.process import ConfigurationError, Stop, spinning_in_background
 from ur5_rl_ros.testing import node_environment
 
 STARTS = 30
 SMALL = {
     "height_px": 32, "width_px": 40, "crop_rows": 0, "crop_columns": 1, "hidden_size": 16,
     "batch_size": 8, "learning_starts": STARTS, "threads": 1, "publish_period_s": 0.05,
-    "strides": "[2, 2, 1, 1]",
+    "strides": [2, 2, 1, 1],
 }  # fmt: skip
 
 
@@ -67,15 +75,22 @@ class Neighbours:
         )
         self._environment = node_environment(domain) | {"ROS_PYTHON_CHECK_FIELDS": "1"}
         self._run_dir = run_dir
+        self._here = ExitStack()
         self.process = None
 
     def listen_to_diagnostics(self):
-        self.troubles = []
+        self.health = []
         self.node.create_subscription(
             DiagnosticArray,
             "/diagnostics",
-            lambda array: self.troubles.append(array.status[0].message),
+            lambda array: self.health.append(array.status[0]),
             10,
+        )
+
+    def wait_for_health(self, level, words):
+        self.spin_until(
+            lambda: any(h.level == level and words in h.message for h in self.health),
+            20.0,
         )
 
     def listen_to_turns(self):
@@ -112,6 +127,21 @@ class Neighbours:
         self.start(**parameters)
         self.spin_until(lambda: self._transitions.get_subscription_count() == 1, 30.0)
 
+    def made_here(self, **parameters):
+        """Return a learner of this process, which nobody runs yet."""
+        values = SMALL | {"run_dir": str(self._run_dir)} | parameters
+        return LearnerNode(
+            context=self.node.context,
+            parameter_overrides=[Parameter(name, value=v) for name, v in values.items()],
+        )
+
+    def run_here(self, **parameters):
+        """Start one in this process; what was sent before reaches it. See `stop_here`."""
+        self._here.enter_context(running(self.made_here(**parameters)))
+
+    def stop_here(self):
+        self._here.close()
+
     def begin_sending(self):
         self._transitions = self.node.create_publisher(
             Transition, "transition", qos.TRANSITION
@@ -136,10 +166,32 @@ class Neighbours:
         return self.process.returncode, errors, time.monotonic() - began
 
 
+@contextmanager
+def running(node):
+    """Run a learner as its process does: loop in one thread, callbacks in another."""
+    stop = Stop()
+
+    def loop():
+        with spinning_in_background(node):
+            node.run(stop)
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(loop)
+        try:
+            yield
+        finally:
+            stop.request()
+            ended.result(timeout=10.0)  # or what it failed by
+            gc.unfreeze()
+            node._lock.close()
+            node.destroy_node()
+
+
 @pytest.fixture
 def neighbours(ros, ros_domain, spin_until, tmp_path):
     neighbours = Neighbours(ros, spin_until, ros_domain, tmp_path / "run")
     yield neighbours
+    neighbours.stop_here()
     if neighbours.process is not None and neighbours.process.poll() is None:
         neighbours.process.kill()
         neighbours.process.communicate()
@@ -208,7 +260,7 @@ def test_it_learns_publishes_counts_and_resumes(
 
     neighbours.policies.clear()
     neighbours.statuses.clear()
-    neighbours.start_and_meet()
+    neighbours.run_here()
     neighbours.spin_until(  # what the first one sent last may still be here
         lambda: any(p.session != policy.session for p in neighbours.policies), 20.0
     )
@@ -222,7 +274,7 @@ def test_it_learns_publishes_counts_and_resumes(
 
 def test_there_is_no_policy_before_learning_starts(neighbours, counter_environment):
     neighbours.listen_to_policies()
-    neighbours.start_and_meet()
+    neighbours.run_here()
     neighbours.send(
         message(s) for s in counter_environment().steps(20, episode_length=50)
     )
@@ -239,31 +291,16 @@ def test_fault_a_lost_step_is_counted_once_and_its_cause_told(
     messages = [message(step) for step in counter_environment().steps(20)]
     messages[3].height = 7
     neighbours.listen_to_diagnostics()
-    neighbours.start_and_meet()
+    neighbours.run_here()
+    cause = "time steps lost; of those that came: 1 malformed"
     neighbours.send(messages[:10])
-    neighbours.spin_until(
-        lambda: (
-            "at least 1 time steps lost; of those that came: 1 malformed"
-            in neighbours.troubles
-        ),
-        20.0,
-    )
+    neighbours.wait_for_health(DiagnosticStatus.WARN, f"at least 1 {cause}")
     neighbours.send(messages[12:])
-    neighbours.spin_until(
-        lambda: (
-            "at least 3 time steps lost; of those that came: 1 malformed"
-            in neighbours.troubles
-        ),
-        20.0,
-    )
+    neighbours.wait_for_health(DiagnosticStatus.WARN, f"at least 3 {cause}")
 
 
-def test_fault_updates_without_a_cuda_graph_are_logged_once(ros, tmp_path, capfd):
-    values = SMALL | {"run_dir": str(tmp_path / "run"), "strides": [2, 2, 1, 1]}
-    node = LearnerNode(
-        context=ros.context,
-        parameter_overrides=[Parameter(name, value=v) for name, v in values.items()],
-    )
+def test_fault_updates_without_a_cuda_graph_are_logged_once(neighbours, capfd):
+    node = neighbours.made_here()
     try:
         node._watch_graph()
         node._learner.sac._run = SimpleNamespace(refusal="no CUDA graph: no memory")
@@ -282,7 +319,7 @@ def test_sequential_takes_each_update_before_it_ends_the_turn(
     environment = counter_environment()
     neighbours.listen_to_policies()
     neighbours.listen_to_turns()
-    neighbours.start_and_meet(architecture="sequential", updates_per_transition=1.0)
+    neighbours.run_here(architecture="sequential", updates_per_transition=1.0)
     neighbours.spin_until(lambda: neighbours.turns, 30.0)
     first = neighbours.turns[0]  # says that it is there
     assert (first.run_id, first.sequence, first.policy_version) == (0, 0, 0)
@@ -305,7 +342,7 @@ def test_sequential_the_turn_waits_for_every_update_of_a_transition(
     neighbours, counter_environment
 ):
     neighbours.listen_to_turns()
-    neighbours.start_and_meet(architecture="sequential", updates_per_transition=3.0)
+    neighbours.run_here(architecture="sequential", updates_per_transition=3.0)
     for step in counter_environment().steps(STARTS + 4, episode_length=200):
         neighbours.send([message(step)])
         turn = neighbours.wait_for_turn(step)
@@ -326,7 +363,7 @@ def test_fault_sequential_a_new_learner_catches_up_before_it_ends_a_turn(
     neighbours.process.communicate()
     neighbours.turns.clear()
     neighbours.send([message(steps[-1])])
-    neighbours.start_and_meet(architecture="sequential")
+    neighbours.run_here(architecture="sequential")
     turn = neighbours.wait_for_turn(steps[-1], timeout_s=30.0)
     assert turn.updates == 9
     assert turn.policy_version > 0
@@ -339,13 +376,13 @@ def test_fault_sequential_resumed_without_its_replay_it_ends_turns_and_learns_on
     parameters = {"architecture": "sequential", "save_replay": False}
     neighbours.listen_to_turns()
     for life in (1, 2):
-        neighbours.start_and_meet(**parameters)
+        neighbours.run_here(**parameters)
         environment = counter_environment(run_id=life)
         for step in environment.steps(STARTS + 3, episode_length=200):
             neighbours.send([message(step)])
             turn = neighbours.wait_for_turn(step)
             assert turn.updates == 2 * (life - 1) + max(0, step.step - STARTS)
-        neighbours.stop()
+        neighbours.stop_here()
         neighbours.stop_sending()
         neighbours.begin_sending()
 
@@ -362,7 +399,7 @@ def test_a_learner_that_waits_says_again_which_policy_holds(
 ):
     """An actor that hears nothing for a minute rests, and then nothing comes to learn."""
     neighbours.listen_to_policies()
-    neighbours.start_and_meet(**parameters)
+    neighbours.run_here(**parameters)
     steps = counter_environment().steps(STARTS + 3, episode_length=200)
     neighbours.send(message(step) for step in steps)
     neighbours.wait_for_status(lambda s: s.updates == 2)
@@ -406,7 +443,7 @@ def test_fault_a_learner_paused_for_half_a_minute_of_steps_loses_none(
 def test_asynchronous_ones_end_no_turns_and_keep_to_the_ratio(
     neighbours, counter_environment, architecture
 ):
-    neighbours.start_and_meet(architecture=architecture)
+    neighbours.run_here(architecture=architecture)
     neighbours.send(
         message(s) for s in counter_environment().steps(61, episode_length=99)
     )
@@ -418,7 +455,7 @@ def test_asynchronous_ones_end_no_turns_and_keep_to_the_ratio(
 def test_a_free_running_learner_does_not_wait_for_transitions(
     neighbours, counter_environment
 ):
-    neighbours.start_and_meet(updates_per_transition=0.0, replay_capacity=100)
+    neighbours.run_here(updates_per_transition=0.0, replay_capacity=100)
     neighbours.send(
         message(s) for s in counter_environment().steps(51, episode_length=99)
     )
@@ -446,7 +483,7 @@ def test_fault_killed_it_resumes_from_its_last_checkpoint(
     os.kill(neighbours.process.pid, signal.SIGKILL)
     neighbours.process.communicate()
     neighbours.statuses.clear()
-    neighbours.start_and_meet()
+    neighbours.run_here()
     status = neighbours.wait_for_status(lambda s: s.env_steps == 60)
     assert (status.updates, status.buffer_size) == (30, 60)
 
@@ -464,7 +501,7 @@ def test_fault_killed_it_has_all_that_it_acknowledged(neighbours, counter_enviro
     first = neighbours.acks[-1]
     neighbours.stop_sending()
     neighbours.acks.clear()
-    neighbours.start()
+    neighbours.run_here()
     neighbours.spin_until(lambda: neighbours.acks, 60.0)
     ack = neighbours.acks[0]
     assert (ack.run_id, ack.sequence, ack.env_steps) == (2**63 + 1, 61, 60)
@@ -474,39 +511,65 @@ def test_fault_killed_it_has_all_that_it_acknowledged(neighbours, counter_enviro
 
 
 def test_fault_a_second_learner_on_the_same_run_exits(neighbours):
-    neighbours.start_and_meet()
-    first = neighbours.process
+    neighbours.run_here()
     errors = neighbours.start().communicate(timeout=30.0)[1]
     assert neighbours.process.returncode == 2
-    assert f"is in use by the learner with process id {first.pid}" in errors
-    assert first.poll() is None
-    neighbours.process = first
-    assert neighbours.stop()[0] == 0
+    assert f"is in use by the learner with process id {os.getpid()}" in errors
+    neighbours.wait_for_status(lambda s: s)  # the first one goes on
 
 
-def test_fault_a_full_disk_stops_checkpoints_but_not_learning(
-    neighbours, counter_environment
-):
+@pytest.fixture
+def in_the_way(neighbours):
+    """A file in the place of the replay's directory, which acts as a full disk."""
     neighbours._run_dir.mkdir()
-    (neighbours._run_dir / "replay").write_text("a file in the directory's place")
-    neighbours.start_and_meet(checkpoint_period_s=0.2)
+    path = neighbours._run_dir / "replay"
+    path.touch()
+    return path
+
+
+def test_fault_a_full_disk_does_not_keep_it_from_ending(
+    neighbours, counter_environment, in_the_way, capfd
+):
+    neighbours.run_here()
+    neighbours.send(message(s) for s in counter_environment().steps(9))
+    neighbours.wait_for_status(lambda s: s.env_steps == 8)
+    neighbours.stop_here()
+    assert "no checkpoint" in capfd.readouterr().err
+
+
+def test_fault_a_full_disk_stops_acknowledgements_but_not_learning(
+    neighbours, counter_environment, in_the_way
+):
+    neighbours.listen_to_diagnostics()
+    neighbours.run_here(checkpoint_period_s=0.2)
     neighbours.send(
         message(s) for s in counter_environment().steps(61, episode_length=99)
     )
     neighbours.wait_for_status(lambda s: s.updates == 30)
-    code, errors, _ = neighbours.stop()
-    assert code == 0
-    assert "no checkpoint" in errors
+    neighbours.wait_for_health(DiagnosticStatus.ERROR, "no checkpoint")
+    assert {ack.sequence for ack in neighbours.acks} == {0}
+    in_the_way.unlink()
+    neighbours.spin_until(lambda: neighbours.acks[-1].sequence == 61, 20.0)
+    neighbours.health.clear()
+    neighbours.wait_for_health(DiagnosticStatus.OK, "")
+    neighbours.stop_here()
+    assert newest_checkpoint(neighbours._run_dir)[0].state.updates == 30
+
+
+def test_fault_a_wrong_start_exits_with_one_line(neighbours):
+    process = neighbours.start(batch_sise=8)
+    errors = process.communicate(timeout=30.0)[1]
+    assert process.returncode == 2
+    assert "unknown parameter batch_sise" in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"batch_sise": 8}, "unknown parameter batch_sise"),
         ({"discount": 1.5}, "discount must be"),
         ({"device": "cuda:99"}, "device 'cuda:99'"),
         ({"replay_device": "cuda:99"}, "replay_device 'cuda:99'"),
-        ({"resume": True}, "no whole checkpoint"),
         ({"architecture": "async_3"}, "architecture must be one of sequential"),
         (
             {"architecture": "sequential", "updates_per_transition": 0.0},
@@ -514,19 +577,21 @@ def test_fault_a_full_disk_stops_checkpoints_but_not_learning(
         ),
     ],
 )
-def test_fault_a_wrong_start_exits_with_one_line(neighbours, parameters, complaint):
-    process = neighbours.start(**parameters)
-    errors = process.communicate(timeout=30.0)[1]
-    assert process.returncode == 2
-    assert complaint in errors
-    assert "Traceback" not in errors
+def test_fault_a_wrong_parameter_is_refused(neighbours, parameters, complaint):
+    with pytest.raises(ValueError, match=complaint):  # as is said in one line, see above
+        neighbours.made_here(**parameters)
+
+
+def test_fault_there_is_nothing_to_resume(neighbours):
+    node = neighbours.made_here(resume=True)
+    with pytest.raises(ConfigurationError, match="no whole checkpoint"):
+        node.run(Stop())
 
 
 def test_fault_a_new_run_does_not_mix_with_an_old_one(neighbours):
     old = neighbours._run_dir / "replay" / "segment_00000001.steps"
     old.parent.mkdir(parents=True)
     old.touch()
-    process = neighbours.start(resume_if_present=False)
-    errors = process.communicate(timeout=30.0)[1]
-    assert process.returncode == 2
-    assert "holds a run: resume it, or name another" in errors
+    node = neighbours.made_here(resume_if_present=False)
+    with pytest.raises(ConfigurationError, match="holds a run: resume it, or name"):
+        node.run(Stop())
