@@ -465,12 +465,18 @@ def send_text(robot, text):
         connection.sendall(text.encode())
 
 
+def cycles_between_packages(seed):
+    faults = {"packet_jitter_s": 0.02, "packet_skip_probability": 0.3, "seed": seed}
+    with virtual_ur(**faults) as robot:
+        return np.round(np.diff(raw_stamps(robot, 100)) / CYCLE_S).astype(int)
+
+
 def test_jitter_and_skipping_are_reproducible_faults_that_keep_order():
-    with virtual_ur(packet_jitter_s=0.02, packet_skip_probability=0.3, seed=3) as robot:
-        stamps = raw_stamps(robot, 100)
-    steps = np.round(np.diff(stamps) / CYCLE_S).astype(int)
+    steps = cycles_between_packages(seed=3)
     assert np.all(steps >= 1)
-    assert 0.15 < 1.0 - len(stamps) / (np.sum(steps) + 1) < 0.45
+    assert 0.15 < 1.0 - 100 / (np.sum(steps) + 1) < 0.45
+    np.testing.assert_array_equal(steps, cycles_between_packages(seed=3))
+    assert not np.array_equal(steps, cycles_between_packages(seed=4))
 
 
 def raw_stamps(robot, count):

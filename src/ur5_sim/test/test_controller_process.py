@@ -3,13 +3,15 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
+from ur5_sim.core.controller.frames import FrameType, frame
 from ur5_sim.nodes import controller
 from ur5_sim.testing import free_loopback_address, virtual_ur
 
@@ -140,15 +142,49 @@ def test_without_a_side_door_there_is_none():
         assert process.wait(5.0) == 0
 
 
-@pytest.mark.parametrize("port", [30004, 30003, 29999, 29998])
-def test_fault_garbage_on_a_port_harms_nobody(port):
+GARBAGE = [
+    b"\x00\xff\x00garbage" * 20_000,  # without an end
+    b"\x00\xff\x00garbage\n" * 1000,
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"def half(",
+    b"def half():\n  speedj([0,0,0\nend\n",
+    b"sec ():\nend\nend\n" + b"-" * 100_000 + b"1\n",
+    b"popup\nload\nspeed_slider nan\nstall -1\n\n",
+    b"\x00\x05V\x00",  # half a frame
+    b"\x00\x40O" + struct.pack(">d", 125.0) + b"timestamp,actu",  # half a recipe
+    frame(FrameType.SETUP_OUTPUTS, b"\x00"),
+    frame(FrameType.SETUP_OUTPUTS, struct.pack(">d", 125.0) + b"\xff,,\x00,timestamp"),
+    frame(FrameType.SETUP_INPUTS, b"speed_slider_mask")  # without its fraction
+    + frame(FrameType.DATA_PACKAGE, struct.pack(">BI", 1, 1))
+    + frame(FrameType.DATA_PACKAGE, b"\x01"),
+]
+
+
+def answers_to(robot, port, data):
+    """Send `data`; return the answers once the other side has read it to its end."""
+    with socket.create_connection((robot.address, port), 5.0) as connection:
+        answers = b""
+        with suppress(ConnectionError):  # dropped, as it may be
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            while chunk := connection.recv(65536):
+                answers += chunk
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("port", "sign"),
+    [
+        (30004, "client dropped: an output recipe begins"),
+        (30003, "refused: cannot run the script line"),
+        (29999, "could not understand"),
+        (29998, "unknown command"),
+    ],
+)
+def test_fault_garbage_on_a_port_harms_nobody(port, sign):
     with virtual_ur() as robot:
-        with socket.create_connection((robot.address, port), 5.0) as connection:
-            try:
-                for _ in range(20):
-                    connection.sendall(b"\x00\xff\x00garbage" * 20_000)
-            except OSError:
-                pass  # dropped, as it should be
+        answers = b"".join(answers_to(robot, port, data) for data in GARBAGE)
+        assert sign in robot.log() + answers.decode(errors="replace")  # it was read
         tick = robot.state()["tick"]
         state = robot.wait_until(lambda s: s["tick"] > tick + 10)
         assert state["robot_mode"] == "RUNNING"

@@ -201,8 +201,12 @@ def test_two_worlds_side_by_side(mode):
         alone, _ = make(image_size=SMALL).reset(seed=5)
         np.testing.assert_array_equal(seen["image"][0], alone["image"])
         assert not np.array_equal(seen["image"][0], seen["image"][1])
+        ends = []
         for _ in range(102):  # beyond an episode's end
-            seen, rewards, _, _, _ = envs.step(np.zeros((2, 5), np.float32))
+            seen, rewards, _, truncated, _ = envs.step(np.zeros((2, 5), np.float32))
+            ends.append(truncated.tolist())
+        assert [n for n, end in enumerate(ends, 1) if any(end)] == [100]
+        assert ends[99] == [True, True]
         assert seen["image"].shape == (2, 9, 45, 80)
         assert np.isfinite(rewards).all()
     finally:

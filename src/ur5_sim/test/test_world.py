@@ -263,7 +263,8 @@ def test_fault_an_action_beyond_one_is_cut_off():
     fast.reset(1)
     usual.reset(1)
     for _ in range(10):
-        wild, full = fast.step(np.full(5, 50.0)), usual.step(np.ones(5))
+        wild = fast.step(np.array([50.0, 0.2, -0.5, -3.0, 0.0]))
+        full = usual.step(np.array([1.0, 0.2, -0.5, -1.0, 0.0]))
     np.testing.assert_array_equal(wild.q, full.q)
 
 
