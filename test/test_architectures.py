@@ -9,7 +9,7 @@ from running_graph import ROOT, speed
 from ur5_rl_experiments.faults.ear import listening
 from ur5_rl_interfaces.msg import EnvStatus
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 STARTS = 50
 AT_REST_RAD_S = 0.01

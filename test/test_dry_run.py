@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 import pytest
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 WOULD_SEND = re.compile(r"would send ((?:[-+]\d\.\d+ ){6})rad/s")
 STILL_RAD = 1e-3

@@ -9,7 +9,7 @@ import pytest
 from running_graph import ROOT
 from ur5_rl_experiments.faults.link_emulator import emulated_link
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 TIMEOUT_S = 240.0
 

@@ -8,7 +8,7 @@ import pytest
 
 from running_graph import ROOT
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime]
 
 NUMBER = 300
 

@@ -32,6 +32,8 @@ from ur5_rl_interfaces.msg import (
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 HEIGHT, WIDTH = 45, 80
 SHAPE = NetworkConfig(height_px=HEIGHT, width_px=WIDTH, hidden_size=16)
 SIZE = {"height_px": HEIGHT, "width_px": WIDTH}

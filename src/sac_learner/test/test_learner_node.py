@@ -37,6 +37,8 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.process import ConfigurationError, Stop, spinning_in_background
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 STARTS = 30
 SMALL = {
     "height_px": 32, "width_px": 40, "crop_rows": 0, "crop_columns": 1, "hidden_size": 16,

@@ -12,6 +12,8 @@ from ur5_rl_interfaces.msg import PolicyParameters
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 TOPIC = "policy_parameters"
 LISTENER = """
 import rclpy

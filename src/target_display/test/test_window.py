@@ -13,6 +13,8 @@ from ur5_rl_interfaces.msg import TargetState
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 SPEED_UNITS_S = 25.0
 SCALE = 4.0  # px per unit of a 640 x 360 window
 FRAME_S = 1 / 60

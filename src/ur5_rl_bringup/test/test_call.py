@@ -10,6 +10,8 @@ from std_srvs.srv import Trigger
 
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -15,6 +15,8 @@ from ur5_rl_interfaces.msg import ArmStatus, EnvStatus
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 COMMAND = (sys.executable, "-m", "ur5_rl_bringup.nodes.dry_run_node", "--ros-args")
 PERIOD_S = 0.02
 EVIL = "\x1b[2J\r\n| dry | 9 s | PASSED "

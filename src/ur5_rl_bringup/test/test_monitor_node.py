@@ -27,6 +27,8 @@ from ur5_rl_ros.image_bridge import cv2_to_imgmsg
 from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 MODULE = "ur5_rl_bringup.nodes.monitor_node"
 START_S = 20.0
 STOP_S = 5.0

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.realtime
+
 RUNNER = """
 import asyncio, sys
 from pathlib import Path
@@ -232,10 +234,12 @@ def test_informational_lines_go_to_the_log_alone(tmp_path):
 def test_a_childs_priority_holds_among_sessions(tmp_path):
     group = Path("/proc/self/autogroup")
     shows = (
-        "import os, pathlib; print(os.nice(0), "
-        f"pathlib.Path('{group}').read_text() if {group.exists()} else 'nice 7')"
+        "import os, pathlib; group = pathlib.Path('/proc/self/autogroup'); "
+        "print(os.nice(0), group.read_text() if group.exists() else '')"
     )
     runner = start(tmp_path, child("face", shows, f"nice=7, {FACE}"))
     _, output = finish(runner)
     assert output.startswith("7 ")
+    if not group.exists():
+        pytest.skip("this kernel groups no sessions: only the child's own priority holds")
     assert "nice 7" in output

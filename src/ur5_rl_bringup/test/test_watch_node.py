@@ -14,6 +14,8 @@ from ur5_rl_interfaces.msg import Heartbeat, StopRequest
 from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 SLACK_S = 0.15  # a shared machine delays any process
 SETTLED_S = 1.5
 HANGING = """

@@ -283,18 +283,18 @@ def started_as(process: Process, options: RunOptions) -> Child:
         process=process,
         command=(sys.executable, "-m", process.module, *words),
         environment={**shared, **process.environment},
-        log_path=options.run_dir / "log" / f"{process.name}.log",
+        log_path=log_file(process, options),
     )
 
 
 def run_tests(root: Path, words: Sequence[str]) -> int:
     """Run pytest with the graph's environment and rclpy's field checks on.
 
-    A test that fails is tried twice more, and the summary says so: real-time tests meet
-    machines that stand still for a tenth of a second. A real failure fails three times.
+    A test marked `realtime` that fails is tried twice more, and the summary names it:
+    it may have met a machine that stood still for a tenth of a second.
     """
     variables = {**os.environ, **environment(root), "ROS_PYTHON_CHECK_FIELDS": "1"}
-    command = [sys.executable, "-m", "pytest", "--reruns", "2", *words]
+    command = [sys.executable, "-m", "pytest", "--reruns", "2", "-rfER", *words]
     return subprocess.run(command, cwd=root, env=variables, check=False).returncode
 
 

@@ -29,6 +29,8 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.testing import node_environment
 from ur5_sim.testing import virtual_ur
 
+pytestmark = pytest.mark.realtime
+
 FAST = (0.7, 0.0, 0.0, 0.0, 0.0, 0.0)
 BACK = (-0.7, 0.0, 0.0, 0.0, 0.0, 0.0)
 SERVICES = (

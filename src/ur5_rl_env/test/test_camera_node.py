@@ -26,6 +26,8 @@ from ur5_rl_ros.process import (
 )
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 HZ = 50.0
 
 

@@ -30,6 +30,8 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.image_bridge import cv2_to_imgmsg
 from ur5_rl_ros.process import Stop, spinning_in_background
 
+pytestmark = pytest.mark.realtime
+
 HEIGHT, WIDTH = 9, 16
 SETTINGS = {"height_px": HEIGHT, "width_px": WIDTH, "episode_s": 0.4}
 RED = (0, 0, 255)

@@ -9,6 +9,8 @@ from ur5_rl_env.nodes.learner_record import LearnerRecord
 from ur5_rl_interfaces.msg import TransitionAck
 from ur5_rl_ros import qos
 
+pytestmark = pytest.mark.realtime
+
 RUN = 2**63 + 1
 DEPTH = qos.TRANSITION.depth
 

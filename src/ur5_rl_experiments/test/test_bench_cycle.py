@@ -14,6 +14,8 @@ from ur5_rl_experiments.bench.cycle import parameters
 from ur5_rl_experiments.bench.cycle_record import CycleRecord, distribution, table
 from ur5_rl_experiments.bench.graph_run import RunFailedError, graph_run
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -107,6 +107,7 @@ def test_a_broken_promise_is_no_success(change, good):
 
 
 @pytest.mark.system
+@pytest.mark.realtime
 @pytest.mark.timeout(400)
 def test_fault_a_learner_killed_three_times_keeps_what_it_acknowledged(tmp_path):
     report = tmp_path / "report.json"

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from ur5_rl_ros.deadline import Pace
 
+pytestmark = pytest.mark.realtime
+
 MS = 1_000_000
 NEVER_LATE_NS = 60 * MS  # of a wake-up on a busy test machine, at most
 

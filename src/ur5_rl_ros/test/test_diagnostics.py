@@ -9,6 +9,8 @@ from rclpy.node import Node
 
 from ur5_rl_ros.diagnostics import WARN, Diagnostics
 
+pytestmark = pytest.mark.realtime
+
 
 def test_a_node_tells_how_it_is_once_a_second(ros, spin_until):
     node = Node("arm_node", context=ros.context, namespace="/left")

@@ -14,6 +14,8 @@ from ur5_rl_ros import qos
 from ur5_rl_ros.process import Stop
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 PROGRAM = """
 import sys, time
 from rclpy.node import Node

@@ -1,9 +1,12 @@
 """Bytes that are no message: rclpy says nothing of them, the executor counts them."""
 
+import pytest
 import rclpy
 from std_msgs.msg import String
 
 from ur5_rl_ros.intake import CountingExecutor, undecodable_messages
+
+pytestmark = pytest.mark.realtime
 
 GARBAGE = b"\x00\x01\x00\x00\xff\xff\xff\xffno string is as long as this one says"
 

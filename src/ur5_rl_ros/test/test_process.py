@@ -12,6 +12,8 @@ import pytest
 from ur5_rl_ros.signals import PARENT
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 PROGRAM = """
 import os, signal, sys, time
 from std_msgs.msg import Empty

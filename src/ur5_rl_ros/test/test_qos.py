@@ -9,6 +9,8 @@ from std_msgs.msg import UInt8MultiArray, UInt32
 from ur5_rl_ros import qos
 from ur5_rl_ros.image_bridge import bytes_of
 
+pytestmark = pytest.mark.realtime
+
 PROFILES = {
     name: value for name, value in vars(qos).items() if isinstance(value, QoSProfile)
 }

@@ -19,6 +19,8 @@ from ur5_rl_ros.shared_array import (
     SharedArrayWriter,
 )
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def path(tmp_path):

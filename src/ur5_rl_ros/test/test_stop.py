@@ -5,7 +5,11 @@ import sys
 import threading
 import time
 
+import pytest
+
 from ur5_rl_ros.process import Stop
+
+pytestmark = pytest.mark.realtime
 
 STORM = """
 import signal, time

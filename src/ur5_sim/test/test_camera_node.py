@@ -29,6 +29,8 @@ from ur5_sim.core.camera_config import CameraConfig
 from ur5_sim.nodes.camera_node import CameraNode
 from ur5_sim.nodes.feed import FRESH_S
 
+pytestmark = pytest.mark.realtime
+
 SCREEN_SHAPE = (360, 640, 4)
 
 

@@ -17,6 +17,8 @@ from rtde_receive import RTDEReceiveInterface
 from ur5_rl_env.core.task import START_POSE_RAD
 from ur5_sim.testing import virtual_ur
 
+pytestmark = pytest.mark.realtime
+
 CYCLE_S = 0.008
 MOVED = (1.3, *START_POSE_RAD[1:])
 

@@ -15,6 +15,8 @@ from ur5_sim.core.controller.frames import FrameType, frame
 from ur5_sim.nodes import controller
 from ur5_sim.testing import free_loopback_address, virtual_ur
 
+pytestmark = pytest.mark.realtime
+
 CONTROLLER = (sys.executable, "-m", "ur5_sim.nodes.controller", "--ros-args")
 
 
