@@ -7,9 +7,8 @@ import sys
 import pytest
 
 from running_graph import ROOT
-from ur5_rl_experiments.faults.link_emulator import emulated_link
 
-pytestmark = [pytest.mark.system, pytest.mark.realtime]
+pytestmark = [pytest.mark.system, pytest.mark.realtime, pytest.mark.timeout(300)]
 
 TIMEOUT_S = 240.0
 
@@ -32,17 +31,7 @@ def test_fault_the_matrix_once(tmp_path, names):
     assert all(entry["passed"] == entry["runs"] == 1 for entry in entries)
 
 
-@pytest.fixture
-def networks():
-    """Two networks that can be joined; they need rights that not every machine gives."""
-    try:
-        with emulated_link():
-            pass
-    except OSError as error:
-        pytest.skip(str(error))
-
-
-@pytest.mark.usefixtures("networks")
+@pytest.mark.usefixtures("link")  # needs rights that not every machine gives
 def test_fault_the_network_to_a_learner_elsewhere_fails(tmp_path):
     done = faults("--only", "F25c", "--runs", "1", "--folder", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr

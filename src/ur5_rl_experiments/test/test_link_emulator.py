@@ -23,6 +23,8 @@ from ur5_rl_experiments.faults.link_emulator import (
     inside,
 )
 
+pytestmark = pytest.mark.realtime
+
 PORT = 5000
 
 
@@ -96,16 +98,6 @@ def test_fault_a_link_that_nobody_empties_stays_bounded():
     line, end_s = sent(Quality(delay_s=1e6), MAX_ON_THE_WAY + 7)
     assert line.lost == 7
     assert list(line.arrived(end_s)) == []
-
-
-@pytest.fixture
-def link():
-    """Two networks of this machine, where it lets us have them."""
-    try:
-        with emulated_link() as link:
-            yield link
-    except OSError as error:
-        pytest.skip(str(error))
 
 
 def udp_socket(network, address=""):
