@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from ur5_rl_bringup.child_log import ChildLog
 from ur5_rl_bringup.core.lives import Lives, Outlook
 from ur5_rl_bringup.ends import outlook_after
 from ur5_rl_bringup.graph import OnExit, Process
+from ur5_rl_bringup.nodes.terminal import tell
 from ur5_rl_ros.process import EXIT_CONFIGURATION, EXIT_CRASHED, EXIT_OK
 from ur5_rl_ros.signals import PR_SET_PDEATHSIG, stop_signals
 
@@ -112,11 +112,11 @@ class Supervisor:
             return 0.0
         outlook = outlook_after(child.lives, code, lived_s=lived_s, now_s=now_s)
         if outlook.goes_on:
-            _tell(f"[{name}] {_how_it_ended(code)}; {outlook.value}")
+            tell(f"[{name}] {_how_it_ended(code)}; {outlook.value}")
         elif outlook is Outlook.WRONG:  # it has said itself what is wrong
             self._stop(EXIT_CONFIGURATION)
         else:
-            _tell(f"[{name}] {outlook.value}")
+            tell(f"[{name}] {outlook.value}")
             self._stop(EXIT_OK if outlook is Outlook.DONE else EXIT_CRASHED)
         return outlook.delay_s
 
@@ -127,18 +127,10 @@ class Supervisor:
         with contextlib.closing(ChildLog(child.log_path)) as log:
             while line := await _line(child.running.stdout):
                 if complaint := log.write(line):
-                    _tell(f"[{child.process.name}] {complaint}")
+                    tell(f"[{child.process.name}] {complaint}")
                 text = line.decode(errors="replace").rstrip("\n")
                 if self._verbose or not text.startswith(QUIET_PREFIXES):
-                    _tell(text if is_face else f"[{child.process.name}] {text}")
-
-
-def _tell(line: str) -> None:
-    """Print a line; a terminal that was closed is no reason to leave an arm alone."""
-    try:
-        print(line, flush=True)
-    except OSError:  # what is left in the buffer must not fail at the exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                    tell(text if is_face else f"[{child.process.name}] {text}")
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:
@@ -163,7 +155,7 @@ async def _interrupt(children: Sequence[Child], timeout_s: float) -> None:
     await asyncio.wait(waits, timeout=timeout_s)
     for child in children:
         if child.running and child.running.returncode is None:
-            _tell(f"[{child.process.name}] did not stop in {timeout_s} s; killed")
+            tell(f"[{child.process.name}] did not stop in {timeout_s} s; killed")
             _send(child.running.pid, signal.SIGKILL)
 
 
