@@ -1,6 +1,11 @@
-"""Fixtures of this package: ROS for node tests, and an environment to check."""
+"""Fixtures of this package: ROS for node tests, and an environment to check.
 
+Lets its tests import what they share.
+"""
+
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +14,8 @@ import torch
 from sac_learner.core.networks import NetworkConfig
 from sac_learner.core.time_step import TimeStep
 from ur5_rl_ros.testing import ros, ros_domain, spin_until  # noqa: F401
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 HEIGHT, WIDTH = 32, 40
 SMALL_NETWORK = NetworkConfig(
