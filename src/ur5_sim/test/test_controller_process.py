@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -18,6 +18,16 @@ from ur5_sim.testing import free_loopback_address, virtual_ur
 pytestmark = pytest.mark.realtime
 
 CONTROLLER = (sys.executable, "-m", "ur5_sim.nodes.controller", "--ros-args")
+
+
+@contextmanager
+def running(words):
+    """Run a controller for the block, and no longer where the block fails."""
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run_controller(*params):
@@ -76,9 +86,8 @@ def test_parameters_come_from_a_ros_parameter_file(tmp_path):
         "/**/arm_node:\n  ros__parameters:\n    not_for_the_controller: 1\n"
     )
     words = [*CONTROLLER, "--params-file", str(file), "-p", f"address:={address}"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    with running(words) as process:
         assert "500 Hz" in process.stderr.readline()
-        process.terminate()
 
 
 def test_two_robots_live_on_two_addresses():
@@ -135,7 +144,7 @@ def test_no_realtime_priority_is_a_note_and_not_an_error():
 def test_without_a_side_door_there_is_none():
     address = free_loopback_address()
     words = [*CONTROLLER, "-p", f"address:={address}", "-p", "side_door_port:=0"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    with running(words) as process:
         assert address in process.stderr.readline()  # printed once the ports are open
         socket.create_connection((address, 30004), 5.0).close()
         with pytest.raises(ConnectionRefusedError):
