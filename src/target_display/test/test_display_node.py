@@ -24,6 +24,8 @@ from ur5_rl_ros.process import Stop
 from ur5_rl_ros.shared_array import SharedArrayReader
 from ur5_rl_ros.testing import node_environment
 
+pytestmark = pytest.mark.realtime
+
 
 class Audience:
     """Hears the display and asks it to begin anew."""
@@ -208,7 +210,7 @@ COMMAND = (sys.executable, "-m", "target_display.nodes.display_node", "--ros-arg
     ("parameters", "complaint"),
     [
         (("motion:=jumping",), "motion must be one of"),
-        (("screen:=window",), "set DISPLAY or take screen:=offscreen"),
+        (("screen:=window",), "set DISPLAY; sim: or --headless"),
         (("sped_units_s:=20.0",), "unknown parameter sped_units_s"),
         (("screen_file:=/proc/nowhere/screen",), "/proc/nowhere"),
     ],

@@ -10,17 +10,24 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 import ur5_rl_bringup
 from sac_learner.core.architectures import ARCHITECTURES
 from ur5_rl_bringup.first_run import checklist
 from ur5_rl_bringup.graph import Process, environment, graph, parameter_files
-from ur5_rl_bringup.options import POLICIES, PRESETS, TASKS, WORLDS, RunOptions, task_of
+from ur5_rl_bringup.options import (
+    POLICIES,
+    PRESETS,
+    TASKS,
+    WORLDS,
+    RunOptions,
+    is_headless,
+    task_of,
+)
 from ur5_rl_bringup.resolved import (
     check_parameters,
-    parameters_of,
+    log_file,
     robot_of,
+    write_parameters,
     write_run_description,
 )
 from ur5_rl_bringup.shared_folder import shared_folder
@@ -181,8 +188,6 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         )
         if not (run_dir / "checkpoints").is_dir():
             raise ValueError(f"resume: {run_dir} holds no checkpoints")
-    needs_screen = typed.world == "robot" and not typed.robot_host
-    has_screen = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return RunOptions(
         root=root,
         run_dir=run_dir.resolve(),
@@ -196,7 +201,7 @@ def options_from(arguments: argparse.Namespace, root: Path) -> RunOptions:
         params=tuple(path.resolve() for path in typed.params),
         episodes=typed.episodes,
         minutes=typed.minutes,
-        headless=typed.headless or not (has_screen or needs_screen),
+        headless=is_headless(typed.world, typed.robot_host, asked=typed.headless),
         resume=typed.resume is not None,
         checkpoint=_absolute(typed.checkpoint),
         report=_absolute(typed.report),
@@ -271,11 +276,7 @@ def _greeting(options: RunOptions) -> str:
 
 def started_as(process: Process, options: RunOptions) -> Child:
     """Return how a process is started; its parameters are then in its own file."""
-    path = options.run_dir / "parameters" / f"{process.name}.yaml"
-    path.parent.mkdir(exist_ok=True)
-    values = parameters_of(process, options)
-    path.write_text(yaml.safe_dump({f"/**/{process.name}": {"ros__parameters": values}}))
-    words = ("--ros-args", "--params-file", str(path))
+    words = ("--ros-args", "--params-file", str(write_parameters(process, options)))
     ours = environment(options.root, options.peer)
     # What a terminal was told for one machine does not hold for two.
     shared = {**os.environ, **ours} if options.peer else {**ours, **os.environ}

@@ -1,9 +1,10 @@
 """What `ros2 launch` may be given, and the options that it comes to. Needs no launch."""
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
-from ur5_rl_bringup.options import RunOptions, task_of
+from ur5_rl_bringup.options import RunOptions, is_headless, task_of
 
 ARGUMENTS = {  # name: (default, description)
     "task": ("", "reaching, tracking or static; default as learnt, else reaching"),
@@ -15,7 +16,7 @@ ARGUMENTS = {  # name: (default, description)
     "params": ("", "parameter file that is stronger than those in config/"),
     "episodes": ("0", "end after this many; 0: no limit"),
     "minutes": ("0", "end after this many; 0: no limit"),
-    "headless": ("false", "draw the target off screen"),
+    "headless": ("false", "draw the target off screen; sim: so also without a display"),
     "resume": ("false", "go on from the newest checkpoint in run_dir"),
     "checkpoint": ("", "act from this checkpoint without exploration"),
     "report": ("", "JSON file for other programs"),
@@ -27,6 +28,32 @@ ARGUMENTS = {  # name: (default, description)
         "folder of the run; default runs/DATE_TASK_POLICY_SEED",
     ),
 }
+# What launch and launch_ros themselves keep among the arguments.
+LAUNCH_OWN = (
+    "emulate_tty",
+    "global_params",
+    "launch-prefix",
+    "launch-prefix-filter",
+    "ros_namespace",
+    "ros_remaps",
+    "sigkill_timeout",
+    "sigterm_timeout",
+)
+
+
+def check_names(given: Collection[str], known: Collection[str]) -> None:
+    """Refuse arguments that mean nothing here, which launch itself takes in silence.
+
+    A misspelt dry_run must not let an arm move.
+
+    Raises:
+        ValueError: names them and those that exist.
+    """
+    if unknown := sorted(set(given) - set(known) - set(LAUNCH_OWN)):
+        raise ValueError(
+            f"unknown launch argument {', '.join(unknown)}; "
+            f"known are {', '.join(sorted(known))}"
+        )
 
 
 def options_of(given: dict[str, str], root: Path, world: str) -> RunOptions:
@@ -49,7 +76,11 @@ def options_of(given: dict[str, str], root: Path, world: str) -> RunOptions:
         seed=int(given.pop("seed")),
         episodes=int(given.pop("episodes")),
         minutes=float(given.pop("minutes")),
-        headless=_is_true("headless", given.pop("headless")),
+        headless=is_headless(
+            world,
+            given.get("robot_host", ""),
+            asked=_is_true("headless", given.pop("headless")),
+        ),
         resume=_is_true("resume", given.pop("resume")),
         dry_run=_is_true("dry_run", given.pop("dry_run")),
         **given,

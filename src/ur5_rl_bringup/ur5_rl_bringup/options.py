@@ -1,5 +1,6 @@
 """What a person may choose when starting the graph: one type for both readers."""
 
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ TASKS = ("reaching", "tracking", "static")
 POLICIES = ("sac", "servo", "random", "zero")
 PRESETS = ("cpu", "thesis")
 WORLDS = ("sim", "robot")
+DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY")
 MIN_ACTION_PERIOD_MS, MAX_ACTION_PERIOD_MS = 20.0, 300.0
 
 
@@ -19,6 +21,16 @@ def task_of(folder: str | None) -> str:
     """Return the task that a checkpoint or a run has learnt, else the usual one."""
     learnt = learnt_task(Path(folder)) if folder else ""
     return learnt if learnt in TASKS else TASKS[0]
+
+
+def is_headless(world: str, robot_host: str = "", *, asked: bool) -> bool:
+    """Return whether the target is drawn off screen: asked for, or nowhere to show it.
+
+    A real camera needs a real monitor: there a missing one is an error of its node.
+    """
+    needs_screen = world == "robot" and not robot_host
+    has_screen = any(os.environ.get(name) for name in DISPLAY_VARIABLES)
+    return asked or not (has_screen or needs_screen)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ur5_rl_bringup.agreement import check_agreement
 from ur5_rl_bringup.graph import Process, graph, node_names, parameter_files
+from ur5_rl_bringup.launch_arguments import ARGUMENTS
 from ur5_rl_bringup.learnt import DESCRIPTION
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_ros.code_version import commit_at
@@ -68,7 +71,11 @@ def check_parameters(options: RunOptions, files: Sequence[Path]) -> None:
 
 def _advice(name: str) -> str:
     option = OPTION_OF.get(name)
-    return f"use {option} instead" if option else "leave it out, the command decides it"
+    if option is None:
+        return "leave it out, the command decides it"
+    argument = option.split()[0].removeprefix("--").replace("-", "_")
+    for_launch = f" (ros2 launch: {argument}:=...)" if argument in ARGUMENTS else ""
+    return f"use {option}{for_launch} instead"
 
 
 def _check_keys(options: RunOptions, files: Sequence[Path]) -> None:
@@ -105,6 +112,20 @@ def decided_parameters(process: Process, options: RunOptions) -> dict[str, Any]:
         given |= values_for_node(path, process.name).keys()
     decided = process.parameters.items()
     return {k: v for k, v in decided if k not in WORKED_OUT or k not in given}
+
+
+def write_parameters(process: Process, options: RunOptions) -> Path:
+    """Write all that is given to one process to a file of its own; return its path."""
+    path = options.run_dir / "parameters" / f"{process.name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    values = parameters_of(process, options)
+    path.write_text(yaml.safe_dump({f"/**/{process.name}": {"ros__parameters": values}}))
+    return path
+
+
+def log_file(process: Process, options: RunOptions) -> Path:
+    """Return where what a process says is kept."""
+    return options.run_dir / "log" / f"{process.name}.log"
 
 
 def write_run_description(options: RunOptions, processes: Sequence[Process]) -> None:

@@ -8,7 +8,7 @@ from target_display.core.config import DisplayConfig
 from target_display.core.drawing import Pixels, Rectangle
 
 DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
-SET_DISPLAY = "set DISPLAY or take screen:=offscreen"
+SET_DISPLAY = "set DISPLAY; sim: or --headless (ros2 launch: headless:=true)"
 NO_DISPLAY_DRIVERS = ("dummy", "offscreen")  # SDL's own ways to show nothing
 
 
