@@ -8,17 +8,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil
 import yaml
 
+from ur5_rl_experiments.faults.graph_under_test import (
+    GraphSpec,
+    GraphUnderTest,
+    graph_under_test,
+)
 from ur5_rl_ros.shared_array import SharedArrayReader
 from ur5_rl_ros.testing import node_environment
 
 ROOT = Path(__file__).parents[1]
+POLL_S = 0.05  # what runs needs the processor more than who waits
 
 
 def free_address() -> str:
@@ -63,7 +70,7 @@ class Run:
         while not condition():
             assert self.process.poll() is None, f"the run ended early:\n{self.output}"
             assert time.monotonic() < deadline, f"condition never held:\n{self.output}"
-            time.sleep(0.01)
+            time.sleep(POLL_S)
 
     def episodes_shown(self) -> int:
         return sum(line.startswith(("| train |", "| eval |")) for line in self.lines)
@@ -85,6 +92,13 @@ class Run:
     def report(self) -> dict:
         return json.loads((self.run_dir / "report.json").read_text())
 
+    def told(self, count: str) -> int:
+        """Return what the newest report says of the learner; 0 before the first one."""
+        try:
+            return (self.report()["learner"] or {}).get(count, 0)
+        except (OSError, ValueError):
+            return 0
+
     def pid_of(self, node: str) -> int:
         """Return the pid of a node's process, by its module on the command line."""
         for child in psutil.Process(self.process.pid).children():
@@ -103,6 +117,45 @@ class Run:
         path = self.run_dir / "parameters" / "controller.yaml"
         parameters = yaml.safe_load(path.read_text())["/**/controller"]["ros__parameters"]
         return SharedArrayReader(Path(parameters["pose_file"]))
+
+
+@contextmanager
+def starting(folder: Path, domain: int) -> Iterator[Callable[..., Run]]:
+    """Yield what starts `ur5rl` commands, each on an address of its own; leave none."""
+    runs: list[Run] = []
+
+    def start(*words: str, address: str | None = None) -> Run:
+        run_dir = folder / f"run{len(runs)}"
+        where = ["--robot-ip", address or free_address(), "--run-dir", str(run_dir)]
+        run = Run([*words, "--headless", *where], run_dir, domain)
+        runs.append(run)
+        return run
+
+    try:
+        yield start
+    finally:
+        for run in runs:
+            if run.process.poll() is None:
+                run.process.kill()  # its children are told by the kernel
+                run.finish(timeout_s=10.0)
+
+
+@contextmanager
+def shared_graph(
+    spec: GraphSpec, run_dir: Path | None = None
+) -> Iterator[Callable[[], GraphUnderTest]]:
+    """Yield what returns a graph that runs: the same one again, until it has ended."""
+    with ExitStack() as stack:
+        graphs: list[GraphUnderTest] = []
+
+        def running() -> GraphUnderTest:
+            if not graphs or graphs[-1].run.child.poll() is not None:
+                stack.close()
+                graph = graph_under_test(ROOT, spec, run_dir)
+                graphs.append(stack.enter_context(graph))
+            return graphs[-1]
+
+        yield running
 
 
 def speed(pose: SharedArrayReader) -> float:

@@ -3,20 +3,21 @@
 import json
 import signal
 import socket
-import time
 
 import numpy as np
 import psutil
 import pytest
 
-from running_graph import free_address, speed
-from sac_learner.core.checkpoint import checkpoint_paths
+from running_graph import free_address, shared_graph
+from sac_learner.core.checkpoint import checkpoint_paths, newest_checkpoint
+from ur5_rl_experiments.faults.case import killed
+from ur5_rl_experiments.faults.graph_under_test import GraphSpec
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.realtime, pytest.mark.timeout(300)]
 
-AT_REST_RAD_S = 0.01
+MAX_SPEED_RAD_S, BRAKE_RAD_S2 = 0.7, 4.0
 # The limits of docs/safety.md hold on a quiet machine; a shared one delays any process.
-SLACK_S = 0.15
+SLACK_MS = 150.0
 
 
 def test_servo_solves_the_task_through_the_whole_graph(start, tmp_path):
@@ -38,72 +39,116 @@ def test_servo_solves_the_task_through_the_whole_graph(start, tmp_path):
     assert run.episodes_shown() == 5, run.output
 
 
-def test_a_learner_learns_from_every_transition_and_resumes(start, tmp_path):
-    soon = tmp_path / "soon.yaml"
-    settings = {"learning_starts": 100, "batch_size": 16}
-    soon.write_text(json.dumps({"/**/learner_node": {"ros__parameters": settings}}))
-    run = start("sim", "--episodes", "8", "--params", str(soon))  # it may start in four
-    assert run.finish(timeout_s=120.0) == 0, run.output
-    report = run.report()
-    assert report["transitions"]["lost"] == 0
-    assert report["transitions"]["stored"] == report["transitions"]["sent"] > 100
-    assert report["updates"] > 0
-    assert any((run.run_dir / "checkpoints").iterdir())
-    again = start("sim", "--resume", str(run.run_dir), "--episodes", "3")
-    assert again.finish(timeout_s=120.0) == 0, again.output
-    resumed = json.loads((run.run_dir / "report.json").read_text())
-    assert resumed["env_steps"] > report["env_steps"]
-    assert resumed["updates"] >= report["updates"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_leaves_nothing_behind(start, number):
-    run = start("sim", "--policy", "servo")
-    run.wait_until(lambda: _is_moving(run), timeout_s=30.0)
+@pytest.fixture(scope="module")
+def learnt(start_once, tmp_path_factory):
+    """Return a run whose learner was killed once, and which Ctrl-C has ended."""
+    soon = tmp_path_factory.mktemp("parameters") / "soon.yaml"
+    learner = {"learning_starts": 100, "checkpoint_period_s": 5.0, "batch_size": 16}
+    learner |= {"updates_per_transition": 0.2}  # a slow machine has other things to do
+    values = {"learner_node": learner, "monitor_node": {"report_period_s": 1.0}}
+    soon.write_text(
+        json.dumps({f"/**/{node}": {"ros__parameters": v} for node, v in values.items()})
+    )
+    run = start_once("sim", "--params", str(soon))
+    run.wait_until(lambda: checkpoint_paths(run.run_dir), timeout_s=150.0)
+    run.wait_until(lambda: run.told("updates") > 0, timeout_s=60.0)
+    psutil.Process(run.pid_of("learner_node")).kill()
+    sent = run.report()["transitions"]["sent"]
+    run.wait_until(lambda: "starting it again" in run.output, timeout_s=10.0)
+    run.wait_until(lambda: _has_caught_up(run, sent), timeout_s=120.0)
     children = run.children()
-    took_s = run.stop(number)
+    took_s = run.stop(signal.SIGINT)
+    # Here, not in a test: what is in real time may need another run.
     assert run.process.returncode == 0, run.output
     assert took_s < 5.0
-    assert not [c for c in children if c.is_running() and c.status() != "zombie"]
-    assert "Traceback" not in run.output
+    assert not survivors(children)
+    return run
+
+
+def _has_caught_up(run, sent_before):
+    """Whether a learner has all but the newest, which the one before it never had."""
+    sent = run.report()["transitions"]["sent"]  # of a report that is a second old
+    return run.told("env_steps") > max(sent_before + 150, sent - 75)
+
+
+def survivors(children):
+    return [c for c in children if c.is_running() and c.status() != "zombie"]
+
+
+def test_fault_a_killed_learner_comes_back_and_has_lost_nothing(learnt):
+    report = learnt.report()
+    assert report["transitions"]["lost"] == 0
+    assert report["learner"]["env_steps"] >= report["transitions"]["sent"] - 110
+
+
+def test_ctrl_c_leaves_a_checkpoint_a_report_and_a_picture(learnt):
+    assert "Traceback" not in learnt.output
+    checkpoint, problems = newest_checkpoint(learnt.run_dir)
+    assert (checkpoint.state.updates > 0, problems) == (True, [])
+    assert learnt.report()["learner"]["env_steps"] <= checkpoint.state.env_steps
+    assert (learnt.run_dir / "picture.png").stat().st_size > 10_000
+
+
+def test_a_run_that_has_ended_learns_on_from_every_transition(learnt, start):
+    before = learnt.report()
+    again = start("sim", "--resume", str(learnt.run_dir), "--episodes", "2")
+    assert again.finish(timeout_s=120.0) == 0, again.output
+    resumed = learnt.report()
+    assert resumed["env_steps"] > before["env_steps"]
+    assert resumed["updates"] > before["updates"]
+    assert resumed["transitions"]["lost"] == 0
+    assert resumed["transitions"]["stored"] == resumed["transitions"]["sent"] > 100
+
+
+@pytest.fixture(scope="module")
+def moving():
+    """Return what returns the graph that the kills share, its arm in motion."""
+    with shared_graph(GraphSpec()) as running:
+
+        def moving():
+            graph = running()
+            graph.await_motion()
+            return graph
+
+        yield moving
+
+
+def kill_and_go_on(graph, node, **limits_ms):
+    """Kill a node; the arm brakes and rests in time, and the next episode runs."""
+    limits_ms = {name: value + SLACK_MS for name, value in limits_ms.items()}
+    outcome = killed(graph, node, "", **limits_ms)
+    assert outcome.failures == ()
+    graph.wait("an episode that goes on", lambda: graph.is_running(min_step=25), 60.0)
 
 
 @pytest.mark.parametrize("node", ["actor_node", "env_node"])
-def test_fault_the_arm_rests_when_its_commander_is_killed(start, node):
-    run = start("sim", "--policy", "servo")
-    run.wait_until(lambda: _is_moving(run), timeout_s=30.0)
-    pose = run.pose_reader()
-    run.wait_until(lambda: speed(pose) > 0.3, timeout_s=30.0)
-    psutil.Process(run.pid_of(node)).kill()
-    killed = time.monotonic()
-    run.wait_until(lambda: speed(pose) < AT_REST_RAD_S, timeout_s=5.0)
-    assert time.monotonic() - killed < 0.25 + SLACK_S
-    shown = run.episodes_shown()
-    run.wait_until(lambda: run.episodes_shown() >= shown + 2, timeout_s=40.0)
-    assert run.stop() < 5.0
+def test_fault_the_arm_rests_when_its_commander_is_killed(moving, node):
+    kill_and_go_on(moving(), node, brake_limit_ms=60, stop_limit_ms=250)
 
 
-@pytest.mark.parametrize("node", ["camera_node", "display_node", "arm_node"])
-def test_fault_the_graph_goes_on_after_a_kill(start, node):
-    run = start("sim", "--policy", "servo")
-    run.wait_until(lambda: run.episodes_shown() >= 1, timeout_s=40.0)
-    run.wait_until(lambda: _is_moving(run), timeout_s=30.0)
-    pose = run.pose_reader()
-    psutil.Process(run.pid_of(node)).kill()
-    killed = time.monotonic()
-    run.wait_until(lambda: speed(pose) < AT_REST_RAD_S, timeout_s=5.0)
-    # Input silent, or the robot's own watchdog; on its way home it arrives first.
-    assert time.monotonic() - killed < 3.0
-    shown = run.episodes_shown()
-    run.wait_until(lambda: run.episodes_shown() >= shown + 2, timeout_s=60.0)
-    assert run.stop() < 5.0
+@pytest.mark.parametrize(
+    ("node", "brake_limit_ms"),
+    [
+        ("camera_node", 80 + 60),  # no observation of an old image, then no command
+        ("display_node", 500 + 60),
+        ("arm_node", 100 + 50),  # the robot's own watchdog, at 10 Hz
+    ],
+)
+def test_fault_the_graph_goes_on_after_a_kill(moving, node, brake_limit_ms):
+    braking_ms = 1e3 * MAX_SPEED_RAD_S / BRAKE_RAD_S2
+    limits_ms = {"brake_limit_ms": brake_limit_ms}
+    limits_ms |= {"stop_limit_ms": brake_limit_ms + braking_ms}
+    kill_and_go_on(moving(), node, **limits_ms)
 
 
-def _is_moving(run) -> bool:
-    try:
-        return speed(run.pose_reader()) > 0.2
-    except (OSError, ValueError, TimeoutError):
-        return False
+def test_stopping_leaves_nothing_behind(moving):
+    graph = moving()
+    children = psutil.Process(graph.run.child.pid).children()
+    took_s = graph.stop(signal.SIGTERM)
+    assert graph.run.child.returncode == 0, graph.run.log_path.read_text()
+    assert took_s < 5.0
+    assert not survivors(children)
+    assert "Traceback" not in graph.run.log_path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +165,7 @@ def test_fault_a_wrong_parameter_is_one_clear_line(start, tmp_path, node, line, 
     path = tmp_path / "mine.yaml"
     path.write_text(f"/**/{node}:\n  ros__parameters:\n    {line}\n")
     run = start("sim", "--policy", "servo", "--params", str(path))
-    assert run.finish(timeout_s=20.0) != 0
+    assert run.finish(timeout_s=40.0) == 2
     errors = [line for line in run.lines if "error" in line]
     assert len(errors) == 1, run.output
     assert words in errors[0]
@@ -129,7 +174,7 @@ def test_fault_a_wrong_parameter_is_one_clear_line(start, tmp_path, node, line, 
 
 def test_fault_a_robot_that_is_not_there(start):
     run = start("robot", "--policy", "zero", address=free_address())
-    assert run.finish(timeout_s=30.0) != 0
+    assert run.finish(timeout_s=60.0) == 2
     errors = [line for line in run.lines if "error" in line]
     assert errors, run.output
     assert "Traceback" not in run.output
@@ -142,24 +187,7 @@ def test_fault_a_port_in_use(start):
         squatter.bind((address, 30004))
         squatter.listen()
         run = start("sim", "--policy", "zero", address=address)
-        assert run.finish(timeout_s=20.0) != 0
+        assert run.finish(timeout_s=40.0) == 2
     errors = [line for line in run.lines if "error" in line]
     assert any(f"{address}:30004" in line for line in errors), run.output
     assert "Traceback" not in run.output
-
-
-def test_fault_a_killed_learner_comes_back_and_has_lost_nothing(start, tmp_path):
-    soon = tmp_path / "soon.yaml"
-    settings = {"learning_starts": 100, "checkpoint_period_s": 5.0, "batch_size": 16}
-    soon.write_text(json.dumps({"/**/learner_node": {"ros__parameters": settings}}))
-    run = start("sim", "--params", str(soon))
-    run.wait_until(lambda: checkpoint_paths(run.run_dir), timeout_s=60.0)
-    run.wait_until(lambda: run.episodes_shown() >= 2, timeout_s=60.0)
-    psutil.Process(run.pid_of("learner_node")).kill()
-    shown = run.episodes_shown()
-    run.wait_until(lambda: "starting it again" in run.output, timeout_s=10.0)
-    run.wait_until(lambda: run.episodes_shown() >= shown + 8, timeout_s=90.0)
-    assert run.stop() < 5.0
-    report = run.report()
-    assert report["transitions"]["lost"] == 0
-    assert report["learner"]["env_steps"] >= report["transitions"]["sent"] - 110
