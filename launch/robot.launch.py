@@ -5,7 +5,7 @@ from pathlib import Path
 from launch import LaunchDescription
 from ur5_rl_bringup.launch_actions import description
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[1]  # holds config/, in the sources and installed
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -27,6 +27,22 @@ def test_the_defaults_are_a_run():
     assert not (chosen.headless or chosen.resume or chosen.dry_run)
 
 
+def test_a_run_is_kept_beside_the_sources_or_where_the_package_is_installed_here(
+    monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    assert options().run_dir.parent == ROOT / "runs"
+    installed = options_of(DEFAULTS, ROOT / "src" / "ur5_rl_bringup", "robot")
+    assert installed.run_dir.parent == tmp_path / "runs"
+
+
+def test_the_package_installs_the_launch_files_and_what_they_read():
+    package = ROOT / "src" / "ur5_rl_bringup"
+    for folder in ("launch", "config"):
+        assert (package / folder).resolve() == ROOT / folder
+        assert f'glob("{folder}/' in (package / "setup.py").read_text()
+
+
 def test_a_run_that_goes_on_keeps_its_task(tmp_path):
     (tmp_path / "run.json").write_text('{"options": {"task": "tracking"}}')
     assert options(run_dir=str(tmp_path)).task == "reaching"

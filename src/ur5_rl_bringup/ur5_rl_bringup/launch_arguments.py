@@ -69,7 +69,7 @@ def options_of(given: dict[str, str], root: Path, world: str) -> RunOptions:
     default = f"{stamp}_{given['task']}_{given['policy']}_{given['seed']}"
     return RunOptions(
         root=root,
-        run_dir=Path(given.pop("run_dir") or root / "runs" / default).resolve(),
+        run_dir=Path(given.pop("run_dir") or _runs(root) / default).resolve(),
         world=world,
         params=tuple(Path(p) for p in (given.pop("params"),) if p),
         action_period_ms=float(given.pop("action_period_ms")),
@@ -85,6 +85,11 @@ def options_of(given: dict[str, str], root: Path, world: str) -> RunOptions:
         dry_run=_is_true("dry_run", given.pop("dry_run")),
         **given,
     )
+
+
+def _runs(root: Path) -> Path:
+    """Return where runs are kept: beside the sources; where we are installed, here."""
+    return (root if (root / "src").is_dir() else Path.cwd()) / "runs"
 
 
 def _is_true(name: str, text: str) -> bool:

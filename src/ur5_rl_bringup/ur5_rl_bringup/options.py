@@ -38,7 +38,7 @@ class RunOptions:
     """The choices behind one run.
 
     Attributes:
-        root: Top folder of the checkout: holds config/ and runs/.
+        root: Top folder of the checkout, or the package's installed share: holds config/.
         run_dir: Where the run keeps everything it writes.
         world: "sim" (virtual robot and camera) or "robot".
         task: Motion of the target.
