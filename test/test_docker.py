@@ -63,7 +63,7 @@ def test_it_talks_and_stops_as_the_graph_needs(service):
     assert service["stop_signal"] == "SIGINT"
     assert service["stop_grace_period"] == "15s"
     assert service["restart"] == "no"
-    assert service["ulimits"] == {"rtprio": 99, "memlock": -1}
+    assert service["ulimits"] == {"rtprio": 99, "nice": 40, "memlock": -1}
     assert service["environment"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
 
 
@@ -101,6 +101,26 @@ def test_the_image_runs_as_no_root_in_exec_form():
     assert last["ENTRYPOINT"] == '["/entrypoint.sh"]'
     assert last["STOPSIGNAL"] == "SIGINT"
     assert last["CMD"].startswith("[")
+
+
+def position(name, word):
+    found = [n for n, (kind, text) in enumerate(instructions()) if kind == name]
+    return next(n for n in found if word in instructions()[n][1])
+
+
+def test_colcon_installs_the_launch_files_with_the_setuptools_of_the_system():
+    build = position("RUN", "colcon build")
+    assert position("COPY", "config config") < build
+    assert position("COPY", "launch launch") < build
+    assert position("ENV", "PYTHONPATH=/opt/ur5rl/python") > build
+
+
+@each_service
+def test_what_launch_logs_outlives_the_container(service):
+    [words] = [text for kind, text in instructions() if "ROS_LOG_DIR" in text]
+    folder = re.search(r"ROS_LOG_DIR=(\S+)", words)[1]
+    mounted = [volume.split(":")[1] for volume in service["volumes"]]
+    assert any(Path(folder).is_relative_to(inside) for inside in mounted)
 
 
 def test_every_copied_path_exists_and_reaches_the_engine():
