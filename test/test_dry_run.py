@@ -25,7 +25,7 @@ def is_asked_to_move(run):
 
 
 def test_a_dry_run_tells_what_it_would_send_and_moves_nothing(start):
-    run = start("dry-run", "--world", "sim", "--policy", "servo", "--minutes", "0.3")
+    run = start("dry-run", "--world", "sim", "--policy", "servo", "--minutes", "0.2")
     run.wait_until(lambda: "| dry |" in run.output, timeout_s=30.0)
     pose = run.pose_reader()
     before = pose.read()[0][0]
