@@ -17,7 +17,7 @@ from ur5_rl_experiments.soak import command
 from ur5_rl_experiments.soak.session import RECORD, parameters
 
 ROOT = Path(__file__).parents[3]
-SAMPLES = 28  # one a second: 10 s of start, 6 s and more to be judged
+SAMPLES = 20  # one a second: 9 s of warm-up, 11 s to be judged
 # Memory grows while buffers fill: half a minute says nothing; an hour was asked for.
 UNMET = ("resident memory", "it runs for as long")
 
@@ -94,7 +94,7 @@ def test_fault_a_soak_is_not_written_over(tmp_path):
 @pytest.mark.system
 @pytest.mark.realtime
 def test_ctrl_c_ends_graph_and_soak_with_a_report_of_what_ran(tmp_path):
-    words = ["soak", "--hours", "1", "--warm-up", "0.3", "--period-s", "1"]
+    words = ["soak", "--hours", "1", "--warm-up", "0.15", "--period-s", "1"]
     child = subprocess.Popen(
         [sys.executable, "-m", "ur5_rl_bringup.cli", str(ROOT), *words]
         + ["--folder", str(tmp_path)],
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_graph_and_soak_with_a_report_of_what_ran(tmp_path):
 
 def await_samples(child, path):
     """Wait until a running soak has written enough samples."""
-    deadline_s = time.monotonic() + 75.0
+    deadline_s = time.monotonic() + 110.0
     while not path.is_file() or path.read_text().count('{"sample"') < SAMPLES:
         assert child.poll() is None, "the soak has ended"
         assert time.monotonic() < deadline_s, "too few samples"

@@ -26,8 +26,9 @@ from ur5_rl_experiments.core.soak_record import (
 )
 from ur5_rl_experiments.core.soak_text import progress_line
 from ur5_rl_experiments.core.soak_verdict import GRAPH_ENDED
-from ur5_rl_experiments.faults.ear import listening
+from ur5_rl_experiments.faults.ear import Ear, listening
 from ur5_rl_experiments.soak.meter import Meter
+from ur5_rl_interfaces.msg import LearnerStatus
 
 RECORD = "soak.jsonl"
 S_PER_H, S_PER_MIN, MIN_PER_H = 3600.0, 60.0, 60.0
@@ -84,6 +85,7 @@ def soak(root: Path, folder: Path, plan: Plan) -> None:
         # Beside the graph, not before it; the threads of DDS inherit this one's.
         os.setpriority(os.PRIO_PROCESS, 0, NICE_METER)
         with listening(root, run.domain) as ear:
+            _await_learner(run, ear, stop)
             ended_by = _watch(plan, Meter(run, ear), SoakRecord(header), file, stop)
         file.write(end_line(ended_by, is_complete=ended_by == REACHED))
 
@@ -127,6 +129,14 @@ def _header(run: GraphRun, plan: Plan, stop: threading.Event) -> Header:
         words=plan.words,
         machine={"cpus": os.cpu_count(), "platform": platform.platform()},
     )
+
+
+def _await_learner(run: GraphRun, ear: Ear, stop: threading.Event) -> None:
+    """Wait for the node that starts last: until then the graph grows, as it should."""
+    deadline_s = time.monotonic() + START_S
+    while ear.newest(LearnerStatus) is None and time.monotonic() < deadline_s:
+        if run.child.poll() is not None or stop.wait(0.1):
+            return
 
 
 def _watch(
