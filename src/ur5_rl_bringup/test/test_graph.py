@@ -17,6 +17,7 @@ from ur5_rl_bringup.graph import OnExit, environment, graph, node_names, paramet
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_bringup.resolved import check_parameters, write_run_description
 from ur5_rl_env.core.arm_config import ArmConfig
+from ur5_rl_ros.domain import profiles_variable
 
 ROOT = Path(__file__).parents[3]
 
@@ -375,7 +376,7 @@ def test_nothing_leaves_the_machine_unless_another_one_is_named():
     assert alone["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
     assert "ROS_STATIC_PEERS" not in alone
     assert two["ROS_STATIC_PEERS"] == "learner.lan"
-    profiles = [v["FASTDDS_DEFAULT_PROFILES_FILE"] for v in (alone, two)]
+    profiles = [v[profiles_variable()] for v in (alone, two)]
     assert all(Path(profile).is_file() for profile in profiles)
     assert profiles[0] != profiles[1]
 

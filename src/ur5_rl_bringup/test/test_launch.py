@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("launch_ros", reason="the PyPI wheels of ROS 2 hold no launch")
 
+pytestmark = pytest.mark.realtime
+
 ROOT = Path(__file__).parents[3]
 # As `ros2 launch` does it, without ros2cli.
 LAUNCH = """

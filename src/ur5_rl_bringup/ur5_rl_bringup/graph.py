@@ -4,7 +4,6 @@ Two thin readers start it: `supervisor.py` (the `ur5rl` command) and `launch_act
 (`ros2 launch`). Neither knows a node by name.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -16,6 +15,7 @@ from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
 from ur5_rl_bringup.learnt import DESCRIPTION, has_learnt
 from ur5_rl_bringup.options import RunOptions
 from ur5_rl_env.core.task import FIRST_EVALUATION_EPISODE
+from ur5_rl_ros.domain import profiles_variable
 from ur5_rl_ros.param_files import values_for_node
 
 # A shared machine runs out of cores when the learner starts or a person compiles: what
@@ -81,11 +81,9 @@ def environment(root: Path, peer: str = "") -> dict[str, str]:
         peer: The other machine of a graph on two; "" = nothing leaves this one.
     """
     profile = "fastdds_network.xml" if peer else "fastdds.xml"
-    is_jazzy = os.environ.get("ROS_DISTRO") == "jazzy"  # its DDS has the older name
-    dds = "FASTRTPS" if is_jazzy else "FASTDDS"
     variables = {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        f"{dds}_DEFAULT_PROFILES_FILE": str(root / "config" / profile),
+        profiles_variable(): str(root / "config" / profile),
         "OMP_NUM_THREADS": "1",  # the learner sets its own number
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",  # a queue.py in the user's folder is not ours

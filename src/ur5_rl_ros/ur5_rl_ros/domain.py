@@ -56,6 +56,12 @@ def claim_for_run(part: str, namespace: str = "") -> socket.socket:
     return claim
 
 
+def profiles_variable() -> str:
+    """Return the variable that names Fast DDS its profiles; Jazzy has the older one."""
+    is_jazzy = os.environ.get("ROS_DISTRO") == "jazzy"
+    return f"{'FASTRTPS' if is_jazzy else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
+
+
 def _domain_of(text: str) -> int:
     """Return the domain that ROS reads from `text`: also hexadecimal, 0 from nothing."""
     try:

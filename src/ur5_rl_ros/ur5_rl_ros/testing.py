@@ -9,7 +9,7 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from ur5_rl_ros.domain import claimed_domain
+from ur5_rl_ros.domain import claimed_domain, profiles_variable
 
 FAST_DDS_PROFILE = Path(__file__).parents[3] / "config" / "fastdds.xml"
 
@@ -61,5 +61,5 @@ def ros_variables(domain: int) -> dict[str, str]:
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
     if FAST_DDS_PROFILE.is_file():  # not where the package is installed alone
-        variables["FASTDDS_DEFAULT_PROFILES_FILE"] = str(FAST_DDS_PROFILE)
+        variables[profiles_variable()] = str(FAST_DDS_PROFILE)
     return variables
