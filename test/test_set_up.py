@@ -58,6 +58,6 @@ def test_colcon_builds_with_the_python_packages_of_the_system(load, monkeypatch)
 
 
 def test_setuptools_is_one_that_torch_and_colcon_both_take():
-    """Torch needs 77.0.3; from 80 on `colcon build --symlink-install` fails."""
+    """Torch needs 77.0.3; colcon-core allows none from 80 on."""
     lines = (ROOT / "requirements" / "runtime.txt").read_text().splitlines()
     assert "setuptools>=77.0.3,<80" in [line.split(" #")[0].rstrip() for line in lines]
