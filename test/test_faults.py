@@ -20,14 +20,15 @@ def faults(*words, timeout_s=TIMEOUT_S):
     )
 
 
-@pytest.mark.parametrize("names", [("F1", "F18"), ("F21", "F24")])
-def test_fault_the_matrix_once(tmp_path, names):
+def test_fault_the_matrix_once(tmp_path):
+    """One case in a graph, one without; test_system.py kills, and test_checkpoint.py."""
+    names = ["F18", "F24"]
     report = tmp_path / "report.json"
     words = ["--only", *names, "--runs", "1", "--folder", str(tmp_path)]
     done = faults(*words, "--report", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
     entries = json.loads(report.read_text())
-    assert [entry["fault"] for entry in entries] == list(names)
+    assert [entry["fault"] for entry in entries] == names
     assert all(entry["passed"] == entry["runs"] == 1 for entry in entries)
 
 
