@@ -16,6 +16,7 @@ from ur5_rl_experiments.faults.graph_under_test import GraphSpec
 pytestmark = [pytest.mark.system, pytest.mark.realtime, pytest.mark.timeout(300)]
 
 MAX_SPEED_RAD_S, BRAKE_RAD_S2 = 0.7, 4.0
+WATCH_MS = 150.0  # the watch asks for a stop no sooner than that after a kill
 # The limits of docs/safety.md hold on a quiet machine; a shared one delays any process.
 SLACK_MS = 150.0
 
@@ -23,7 +24,7 @@ SLACK_MS = 150.0
 def test_servo_solves_the_task_through_the_whole_graph(start, tmp_path):
     report_path = tmp_path / "report.json"
     run = start(
-        "sim", "--policy", "servo", "--episodes", "5", "--report", str(report_path)
+        "sim", "--policy", "servo", "--episodes", "4", "--report", str(report_path)
     )
     assert run.finish(timeout_s=90.0) == 0, run.output
     report = json.loads(report_path.read_text())
@@ -36,7 +37,7 @@ def test_servo_solves_the_task_through_the_whole_graph(start, tmp_path):
     assert report["joint_states_hz"] > 115.0
     assert report["transitions"]["lost"] == 0
     assert (run.run_dir / "picture.png").stat().st_size > 10_000
-    assert run.episodes_shown() == 5, run.output
+    assert run.episodes_shown() == 4, run.output
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +114,11 @@ def moving():
         yield moving
 
 
-def kill_and_go_on(graph, node, **limits_ms):
-    """Kill a node; the arm brakes and rests in time, and the next episode runs."""
-    limits_ms = {name: value + SLACK_MS for name, value in limits_ms.items()}
+def kill_and_go_on(graph, node, brake_limit_ms):
+    """Kill a node; the arm brakes in time and rests, and the next episode runs."""
+    ramp_ms = 1e3 * MAX_SPEED_RAD_S / BRAKE_RAD_S2
+    limits_ms = {"brake_limit_ms": brake_limit_ms}
+    limits_ms |= {"stop_limit_ms": brake_limit_ms + ramp_ms + SLACK_MS}
     outcome = killed(graph, node, "", **limits_ms)
     assert outcome.failures == ()
     graph.wait("an episode that goes on", lambda: graph.is_running(min_step=25), 60.0)
@@ -123,22 +126,19 @@ def kill_and_go_on(graph, node, **limits_ms):
 
 @pytest.mark.parametrize("node", ["actor_node", "env_node"])
 def test_fault_the_arm_rests_when_its_commander_is_killed(moving, node):
-    kill_and_go_on(moving(), node, brake_limit_ms=60, stop_limit_ms=250)
+    kill_and_go_on(moving(), node, WATCH_MS)  # arm_node sees it after 60: not the watch
 
 
 @pytest.mark.parametrize(
-    ("node", "brake_limit_ms"),
+    ("node", "silent_ms"),
     [
         ("camera_node", 80 + 60),  # no observation of an old image, then no command
         ("display_node", 500 + 60),
         ("arm_node", 100 + 50),  # the robot's own watchdog, at 10 Hz
     ],
 )
-def test_fault_the_graph_goes_on_after_a_kill(moving, node, brake_limit_ms):
-    braking_ms = 1e3 * MAX_SPEED_RAD_S / BRAKE_RAD_S2
-    limits_ms = {"brake_limit_ms": brake_limit_ms}
-    limits_ms |= {"stop_limit_ms": brake_limit_ms + braking_ms}
-    kill_and_go_on(moving(), node, **limits_ms)
+def test_fault_the_graph_goes_on_after_a_kill(moving, node, silent_ms):
+    kill_and_go_on(moving(), node, silent_ms + SLACK_MS)
 
 
 def test_stopping_leaves_nothing_behind(moving):
