@@ -93,6 +93,7 @@ def test_fault_a_soak_is_not_written_over(tmp_path):
 
 @pytest.mark.system
 @pytest.mark.realtime
+@pytest.mark.timeout(200)
 def test_ctrl_c_ends_graph_and_soak_with_a_report_of_what_ran(tmp_path):
     words = ["soak", "--hours", "1", "--warm-up", "0.15", "--period-s", "1"]
     child = subprocess.Popen(
