@@ -559,14 +559,13 @@ def test_of_two_stops_each_has_to_be_released(client, safeguard_first, unlock_fi
     assert client.robot.resume_program()
 
 
-def test_a_protective_stop_outlives_the_emergency_stop(client):
+def test_a_protective_stop_goes_with_the_power(client):
     client.robot.protective_stop("test")
     client.robot.emergency_stop()
     client.pass_s(0.1)
     client.robot.safety.release_emergency_stop()
-    assert client.robot.safety.safety_mode is SafetyMode.PROTECTIVE_STOP
-    client.robot.restart_safety()
     assert client.robot.safety.safety_mode is SafetyMode.NORMAL
+    assert client.robot.safety.robot_mode is RobotMode.POWER_OFF
 
 
 def test_safeguard_stop_and_release(client):

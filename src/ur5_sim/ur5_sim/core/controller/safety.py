@@ -88,8 +88,13 @@ class PowerAndSafety:
         self._release(SafetyMode.SAFEGUARD_STOP)
 
     def emergency_stop(self) -> bool:
-        """Press the button: a controlled stop, then the power goes (category 1)."""
-        return self._stop(SafetyMode.ROBOT_EMERGENCY_STOP, "emergency stop button")
+        """Press the button: a controlled stop, then the power goes (category 1).
+
+        With the power goes a protective stop; what real robots do then is not known here.
+        """
+        is_new = self._stop(SafetyMode.ROBOT_EMERGENCY_STOP, "emergency stop button")
+        self._release(SafetyMode.PROTECTIVE_STOP)
+        return is_new
 
     def release_emergency_stop(self) -> None:
         """Pull the button out; power has to be switched on again by hand."""
