@@ -131,6 +131,7 @@ def camera(ros, tmp_path):
             thread.join(2.0)
             assert not thread.is_alive()
             ros.remove_node(node)
+            node.close()
             node.destroy_node()  # later it would take the log of the next one with it
 
     return start

@@ -174,6 +174,11 @@ class CameraNode(Node):
             return WARN, f"waiting for {self._waiting_for}", values
         return OK, f"{hz:.1f} frames per second", values
 
+    def close(self) -> None:
+        """Let go of the files of screen and pose."""
+        for feed in self._feeds:
+            feed.close()
+
 
 def main() -> None:
     use_one_core()

@@ -67,6 +67,12 @@ class Feed:
         """Return whether its writer lives. A stamp from the future is of another boot."""
         return self.newest is not None and 0.0 <= self.age_s(now_ns) <= FRESH_S
 
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
     def _open(self) -> None:
         try:
             reader = SharedArrayReader(self._path)
