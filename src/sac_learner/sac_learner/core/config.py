@@ -61,7 +61,7 @@ class LearnerConfig:
         encoder_learning_rate: Adam.
         temperature_learning_rate: Adam, betas 0.5 and 0.999.
         initial_temperature: Entropy weight alpha at the start.
-        target_entropy: [nats]; minus the number of actions.
+        target_entropy: [nats]; minus the number of actions, or half of that.
         actor_update_period: Critic updates per update of actor and temperature.
         target_update_period: Critic updates per update of the target networks.
         critic_target_ratio: tau of the critics.

@@ -37,6 +37,7 @@ BEST = LearnerConfig(
     n_step=2,
     initial_temperature=0.04,
     temperature_learning_rate=3e-4,
+    target_entropy=-2.5,
     learning_starts=500,
     updates_per_transition=1.0,
     architecture=SEQUENTIAL,
@@ -53,6 +54,7 @@ TAKEN_BACK: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "initial_temperature": 0.1,
             "temperature_learning_rate": 1e-4,
         },
+        "thesis_target_entropy": {"target_entropy": -5.0},
         "four_convolutions": {"strides": (2, 2, 1, 1)},
         "cycle_40_ms": {
             "action_period_s": 0.04,
