@@ -284,7 +284,7 @@ def test_the_length_of_a_run_is_that_of_its_experiment_unless_one_is_named():
         experiment.runs_of(parsed(*words))[0].config.env_steps
         for words in (["reach"], ["ablation"], ["reach", "--env-steps", "600"])
     ]
-    assert steps == [15_000, 4_000, 600]
+    assert steps == [25_000, 4_000, 600]
 
 
 def test_fault_a_run_shorter_than_its_random_start_is_refused_in_a_line(capsys):

@@ -15,8 +15,8 @@ from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import RunConfig
 
 SEEDS = 3
-ENV_STEPS = MappingProxyType(  # of a run; 15 000 are 300 episodes of 4 s
-    {"reach": 15_000, "ablation": 4_000}
+ENV_STEPS = MappingProxyType(  # of a run; 25 000 are 500 episodes of 4 s
+    {"reach": 25_000, "ablation": 4_000}
 )
 FREE_MINUTES = 600.0  # more than any number of steps here takes
 
