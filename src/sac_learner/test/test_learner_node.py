@@ -512,6 +512,18 @@ def test_fault_killed_it_has_all_that_it_acknowledged(neighbours, counter_enviro
     assert (status.env_steps, status.buffer_size) == (60, 60)
 
 
+def test_fault_told_to_end_it_stores_what_was_sent_and_is_still_on_its_way(
+    neighbours, counter_environment, tmp_path
+):
+    steps = counter_environment().steps(600, episode_length=200)
+    neighbours.run_here(learning_starts=1000)
+    neighbours.spin_until(lambda: neighbours._transitions.get_subscription_count() == 1)
+    neighbours.send(message(step) for step in steps)
+    neighbours.stop_here()
+    checkpoint, _ = newest_checkpoint(tmp_path / "run")
+    assert checkpoint.state.env_steps == sum(not step.is_first for step in steps)
+
+
 def test_fault_a_second_learner_on_the_same_run_exits(neighbours):
     neighbours.run_here()
     errors = neighbours.start().communicate(timeout=30.0)[1]

@@ -35,6 +35,10 @@ from ur5_rl_ros.throttle import at_most_every
 STATUS_PERIOD_S = 1.0
 WAIT_S = 0.005  # for new transitions, when the update-to-data ratio is used up
 BATCH_TIMEOUT_S = 0.1
+# At the end, for time steps that were sent and not taken in yet: a learner that has
+# fallen behind takes in hundreds a second once it takes no more updates.
+BACKLOG_S = 1.5  # at most; the checkpoint still wants its part of the supervisor's 4 s
+BACKLOG_LOOK_S = 0.1
 
 
 class LearnerNode(Node):
@@ -51,7 +55,7 @@ class LearnerNode(Node):
         session = secrets.randbits(63)
         self._learner = Learner(config, commit_at(Path(__file__).parent), session)
         self._acks = Acks(self, session)
-        self._malformed = 0
+        self._received = self._malformed = 0
         self._disk_problem = ""
         self._graph_refusal = ""
         self._turns = Turns(self) if config.is_sequential else None
@@ -95,6 +99,7 @@ class LearnerNode(Node):
                     self._watch_graph()
                 if checkpoint_due(now_s) and not self._learner.begin_save():
                     self.get_logger().warning("skips a checkpoint: the last is not done")
+            self._take_in_backlog()
             self._save()
         self._acknowledge()
 
@@ -116,6 +121,19 @@ class LearnerNode(Node):
         self.get_logger().info(
             f"resumed {config.run_dir} at update {learner.sac.updates}, "
             f"{learner.sampler.buffer_size} transitions in the buffer"
+        )
+
+    def _take_in_backlog(self) -> None:
+        """Wait until time steps come no faster than an environment makes them."""
+        live = 2.0 * BACKLOG_LOOK_S / self._config.action_period_s
+        end_s = time.monotonic() + BACKLOG_S
+        while time.monotonic() < end_s:
+            before = self._received
+            time.sleep(BACKLOG_LOOK_S)
+            if self._received - before <= live:
+                return
+        self.get_logger().warning(
+            f"time steps still come after {BACKLOG_S} s: some may not be stored"
         )
 
     def _save(self) -> None:
@@ -201,6 +219,7 @@ class LearnerNode(Node):
     # The thread of the callbacks ------------------------------------------------------
 
     def _on_transition(self, message: Transition) -> None:
+        self._received += 1
         try:
             step = time_step(message)
         except ValueError as error:
