@@ -203,11 +203,12 @@ def ablation(folder, *words):
 
 
 def test_fault_a_folder_of_other_runs_is_refused_by_name(tmp_path, capsys):
-    stored(tmp_path, experiment.runs_of(parsed("ablation", "--env-steps", "2000")))
+    runs = experiment.runs_of(parsed("ablation", "--env-steps", "2000"))
+    stored(tmp_path, runs)
     assert ablation(tmp_path) == 2
     said = capsys.readouterr().err
     assert "ablation__best__0 holds another run: env_steps 2000, not 4000" in said
-    assert "(and 26 more); name another folder" in said
+    assert f"(and {len(runs) - 1} more); name another folder" in said
     assert not list(tmp_path.glob("*/specification.json"))  # nothing was begun
 
 
@@ -222,7 +223,7 @@ def test_what_is_shown_is_what_was_asked_for(tmp_path, capsys):
     assert ablation(tmp_path, *words) == 0
     said = capsys.readouterr()
     assert "no finished run" in said.out
-    assert "(and 17 more)" in said.err
+    assert f"(and {len(runs) * 2 // 3 - 1} more)" in said.err  # of two seeds of three
 
 
 def test_what_was_not_run_is_named(tmp_path, capsys):
