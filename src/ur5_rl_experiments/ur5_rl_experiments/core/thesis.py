@@ -68,8 +68,8 @@ def _learners(
 # Table 5.1, and versions for a machine with two cores: each side of the image is 0.4 of
 # the thesis', mini-batches are a quarter; the costs in virtual time stay the thesis'. In
 # 30 minutes table 5.3 learns little, so "small" learns as the cpu preset does, with the
-# thesis' target entropy; "small_table_5_3" keeps to the thesis. Where an image is small the third stride is 1: of
-# where things are, feature maps below 5 x 10 say little.
+# thesis' target entropy; "small_table_5_3" keeps to the thesis. Where an image is small
+# the third stride is 1: of where things are, feature maps below 5 x 10 say little.
 _SMALL_TABLE_5_3 = LearnerConfig(
     height_px=36,
     width_px=64,
