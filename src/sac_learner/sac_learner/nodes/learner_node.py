@@ -38,7 +38,7 @@ BATCH_TIMEOUT_S = 0.1
 # At the end, for time steps that were sent and not taken in yet: a learner that has
 # fallen behind takes in hundreds a second once it takes no more updates.
 BACKLOG_S = 1.5  # at most; the checkpoint still wants its part of the supervisor's 4 s
-BACKLOG_LOOK_S = 0.1
+BACKLOG_LOOK_S = 0.25  # longer than a busy machine stands still
 
 
 class LearnerNode(Node):
