@@ -234,3 +234,20 @@ run(Speaking)"""
     process.terminate()
     spin_until(lambda: heard)
     assert finish(process)[0] == 0
+
+
+def test_the_first_log_line_of_a_loop_walks_over_no_modules(start):
+    """`inspect`, which rclpy asks where a line was logged, has met them before."""
+    body = """
+class Logging(Looping):
+    def loop(self):
+        realpath, walked = os.path.realpath, []
+        os.path.realpath = lambda path, **_: walked.append(path) or realpath(path)
+        self.get_logger().info("a fault")
+        os.path.realpath = realpath
+        say(len(walked))
+        os.kill(os.getpid(), signal.SIGINT)
+run(Logging)"""
+    code, words, _ = finish(start(body))
+    assert code == 0
+    assert int(words[words.index("runs") + 1]) < 20  # hundreds of modules are loaded

@@ -126,8 +126,8 @@ class EnvNode(Node):
         cause = self._call(arming, stop) or self._call(calls, stop) or self._settle(stop)
         cause = cause or self._inputs.sensors.exposure_fault()
         if cause and not stop.requested:
-            self.get_logger().warning(f"reset failed: {cause}")
             self._told.show(EnvStatus.WAITING, f"reset failed: {cause}")
+            self.get_logger().warning(f"reset failed: {cause}")
             stop.wait(AFTER_FAULT_S)
         return not cause
 
@@ -205,8 +205,8 @@ class EnvNode(Node):
             episode, end or "stopped", max(0, last_ns - started_ns) / 1e9, reset_s
         )
         if end != TIME_LIMIT and not stop.requested:
-            self.get_logger().warning(f"episode {episode.number} ended: {end}")
             self._told.show(EnvStatus.WAITING, end)
+            self.get_logger().warning(f"episode {episode.number} ended: {end}")
             stop.wait(AFTER_FAULT_S)
 
     def _wait_for_learner(self, stop: Stop) -> tuple[int, str]:

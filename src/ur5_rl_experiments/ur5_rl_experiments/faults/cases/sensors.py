@@ -3,6 +3,7 @@
 import time
 from random import Random
 
+from rclpy.duration import Duration
 from std_msgs.msg import String
 
 from ur5_rl_experiments.core.fault_outcome import Outcome
@@ -138,6 +139,8 @@ def _tell(graph: GraphUnderTest, words: str) -> int:
     graph.wait("the camera to listen", publisher.get_subscription_count, 10.0)
     now_ns = time.monotonic_ns()
     publisher.publish(String(data=words))
+    at_once = Duration(seconds=0)
+    graph.wait("the camera to hear", lambda: publisher.wait_for_all_acked(at_once), 10.0)
     return now_ns
 
 
