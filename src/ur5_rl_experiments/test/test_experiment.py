@@ -25,7 +25,7 @@ from ur5_rl_experiments.core.origin import Origin, origin_of
 from ur5_rl_experiments.core.run_result import changed, to_json
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import RunConfig
-from ur5_rl_experiments.run_pool import RunPool, finished
+from ur5_rl_experiments.run_pool import RunPool, finished, held
 
 ROOT = Path(__file__).parents[3]
 TINY = LearnerConfig(
@@ -121,6 +121,28 @@ def test_fault_a_run_that_cannot_be_started_is_one_line(tmp_path):
     with RunPool(tmp_path, 1, "abc") as pool:
         (failure,) = pool.execute([tiny("a")])
     assert failure.startswith("a__0: FileExistsError")
+
+
+def test_fault_a_run_that_another_process_finished_or_has_is_not_begun_again(tmp_path):
+    """It counts what is missing when it starts; much may have changed since."""
+    finished_meanwhile, has = tiny("a"), tiny("b")
+    with RunPool(tmp_path, 1, "first") as pool:
+        pool.execute([finished_meanwhile])
+    (tmp_path / has.name).mkdir()
+    with (
+        held(tmp_path / has.name),
+        RunPool(tmp_path, 1, "second") as pool,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        missing = iter([[finished_meanwhile, has]])  # counted before
+        count = pool.missing
+        patch.setattr(pool, "missing", lambda runs: next(missing, None) or count(runs))
+        failures = pool.execute([finished_meanwhile, has])
+    assert failures == ["b__0: another process is at it"]
+    (found,), _ = finished(tmp_path, [finished_meanwhile, has])
+    assert found.commit == "first"
+    with RunPool(tmp_path, 1, "third") as pool:
+        assert pool.execute([finished_meanwhile, has]) == []
 
 
 def _only_child():

@@ -2,17 +2,20 @@
 
 Each run has a folder of its own and writes its result last, so a table can be interrupted
 at any moment and goes on with the runs that have none. The result holds what was run: a
-folder with another configuration in it is another run's, and stays as it is.
+folder with another configuration in it is another run's, and stays as it is. Processes
+may share a table: who has a run holds its folder, the others take the next.
 """
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
@@ -77,18 +80,23 @@ class RunPool:
         return failures
 
     def _run(self, run: Run) -> str:
-        """Run one; return what went wrong, "" if nothing did."""
+        """Run one, unless somebody has meanwhile; return what went wrong, or ""."""
         folder = self.folder / run.name
         try:
-            self._specify(run, folder)
-            code = self._work(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            with held(folder):
+                if not self.missing([run]):
+                    return ""
+                self._specify(run, folder)
+                code = self._work(folder)
             return "" if code == 0 else _cause(code, folder / LOG)
-        except OSError as error:
+        except BlockingIOError:
+            return "another process is at it"
+        except (OSError, ValueError) as error:
             return f"{type(error).__name__} {error}"
 
     def _specify(self, run: Run, folder: Path) -> None:
         """Write what a worker reads."""
-        folder.mkdir(parents=True, exist_ok=True)
         values = {
             "group": run.group,
             "commit": self._commit,
@@ -112,6 +120,21 @@ class RunPool:
         with self._lock:
             self._running.discard(process)
         return code
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run's folder for the block, or for as long as the process lives.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def finished(folder: Path, runs: Sequence[Run]) -> tuple[list[RunResult], list[str]]:
