@@ -215,6 +215,55 @@ def test_it_listens_to_observations_only_once_its_answers_are_heard(ros, spin_un
         each.destroy_node()
 
 
+IMPORTS = """
+import sys, time, rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sac_learner.nodes.actor_node import ActorNode
+from ur5_rl_interfaces.msg import Action, Observation
+from ur5_rl_ros import qos
+
+rclpy.init()
+settings = {"policy": sys.argv[1], "height_px": 45, "width_px": 80}
+overrides = [Parameter(k, value=v) for k, v in settings.items()]
+actor = ActorNode(parameter_overrides=overrides)
+env, executor, answers, reports = Node("env"), SingleThreadedExecutor(), [], []
+env.create_subscription(Action, "action", answers.append, qos.COMMAND)
+env.create_subscription(DiagnosticArray, "/diagnostics", reports.append, 10)
+observations = env.create_publisher(Observation, "observation", qos.COMMAND)
+executor.add_node(actor)
+executor.add_node(env)
+seen = Observation(run_id=1, episode=1, height=45, width=80, channels=9)
+seen.frames = bytes(9 * 45 * 80)
+imported = {}
+while not any("p99" in v.key for r in reports for s in r.status for v in s.values):
+    seen.step += 1
+    seen.steady_ns = time.monotonic_ns()
+    observations.publish(seen)
+    executor.spin_once(timeout_sec=0.02)
+    if answers:
+        imported = imported or set(sys.modules)
+print(*sorted(set(sys.modules) - imported))
+actor.close()
+"""
+
+
+@pytest.mark.parametrize("policy", ["servo", "sac"])
+def test_it_imports_nothing_once_it_acts(ros_domain, policy):
+    """An import takes some control cycles; from a cold disk it ended the episode."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, policy],
+        env=node_environment(ros_domain),
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
 def test_two_actors_have_different_sessions(start, start_process, neighbours, spin_until):
     start(policy="zero")
     answered(neighbours, spin_until, 0)
