@@ -205,6 +205,22 @@ def test_fault_a_configuration_that_proves_wrong_in_the_loop_is_one_line(start, 
     assert errors == ["error: no camera"]
 
 
+@pytest.mark.parametrize("kind", ["Plain", "Looping"])
+def test_a_signal_between_two_callbacks_leaves_no_traceback(start, kind):
+    body = f"""
+class Busy({kind}):
+    def __init__(self):
+        super().__init__()
+        for _ in range(5):
+            self.create_timer(0.01, self.tick)
+    def tick(self):
+        time.sleep(0.02)  # by then the others are due
+        os.kill(os.getpid(), signal.SIGTERM)
+run(Busy)"""
+    code, words, errors = finish(start(body))
+    assert (code, words[-1], errors) == (0, "closed", [])
+
+
 def test_the_last_word_is_heard(start, ros, spin_until):
     """What `close` publishes arrives: the context is still valid, the data leaves."""
     from rclpy.node import Node

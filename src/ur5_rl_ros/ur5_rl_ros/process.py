@@ -184,12 +184,24 @@ def _spin(node: Node, stop: Stop) -> None:
     if loop is None:
         executor = CountingExecutor()
         executor.add_node(node)
-        while not stop.requested:
-            executor.spin_once(timeout_sec=0.05)
-        executor.remove_node(node)
+        try:
+            while not stop.requested:
+                executor.spin_once(timeout_sec=0.05)
+        finally:
+            _end(executor, node)
         return
     with spinning_in_background(node, on_error=stop.request):
         loop(stop)
+
+
+def _end(executor: CountingExecutor, node: Node) -> None:
+    """Part a node from an executor that spins no more, and leave nothing to collect.
+
+    One that was stopped between two callbacks refers to itself. Where the collector has
+    to take it apart, rclpy may print a traceback about a handle that is gone already.
+    """
+    executor.remove_node(node)
+    executor.shutdown(timeout_sec=0.0)
 
 
 @contextmanager
@@ -224,6 +236,7 @@ def spinning_in_background(
     finally:
         finished.set()
         thread.join(timeout=5.0)
-        executor.remove_node(node)
+        if not thread.is_alive():
+            _end(executor, node)
     if errors:
         raise errors[0]
