@@ -7,6 +7,7 @@ import shlex
 import signal
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from sac_learner.core.checkpoint import read_policy
 from sac_learner.core.config import LearnerConfig
 from sac_learner.core.parameters import decode_policy
 from sac_learner.core.precision import computing_type
+from sac_learner.core.run_lock import RunLock
 from ur5_rl_experiments import array_job, commands, experiment, run_pool
 from ur5_rl_experiments.core.costs import Costs
 from ur5_rl_experiments.core.origin import Origin, origin_of
 from ur5_rl_experiments.core.run_result import changed, to_json
 from ur5_rl_experiments.core.thesis import Run
 from ur5_rl_experiments.core.virtual_run import RunConfig
-from ur5_rl_experiments.run_pool import RunPool, finished, held
+from ur5_rl_experiments.run_pool import RunPool, finished
 
 ROOT = Path(__file__).parents[3]
 TINY = LearnerConfig(
@@ -128,9 +130,8 @@ def test_fault_a_run_that_another_process_finished_or_has_is_not_begun_again(tmp
     finished_meanwhile, has = tiny("a"), tiny("b")
     with RunPool(tmp_path, 1, "first") as pool:
         pool.execute([finished_meanwhile])
-    (tmp_path / has.name).mkdir()
     with (
-        held(tmp_path / has.name),
+        closing(RunLock(tmp_path / has.name)),
         RunPool(tmp_path, 1, "second") as pool,
         pytest.MonkeyPatch.context() as patch,
     ):
@@ -138,7 +139,9 @@ def test_fault_a_run_that_another_process_finished_or_has_is_not_begun_again(tmp
         count = pool.missing
         patch.setattr(pool, "missing", lambda runs: next(missing, None) or count(runs))
         failures = pool.execute([finished_meanwhile, has])
-    assert failures == ["b__0: another process is at it"]
+    (failure,) = failures
+    assert failure.startswith("b__0: ")
+    assert f"process id {os.getpid()}" in failure
     (found,), _ = finished(tmp_path, [finished_meanwhile, has])
     assert found.commit == "first"
     with RunPool(tmp_path, 1, "third") as pool:

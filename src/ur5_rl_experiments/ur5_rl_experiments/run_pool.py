@@ -6,19 +6,19 @@ folder with another configuration in it is another run's, and stays as it is. Pr
 may share a table: who has a run holds its folder, the others take the next.
 """
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from sac_learner.core.process_environment import MALLOC_ENVIRONMENT
+from sac_learner.core.run_lock import RunLock
 from ur5_rl_experiments.core.run_result import (
     RunResult,
     changed,
@@ -83,15 +83,12 @@ class RunPool:
         """Run one, unless somebody has meanwhile; return what went wrong, or ""."""
         folder = self.folder / run.name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with held(folder):
+            with closing(RunLock(folder)):
                 if not self.missing([run]):
                     return ""
                 self._specify(run, folder)
                 code = self._work(folder)
             return "" if code == 0 else _cause(code, folder / LOG)
-        except BlockingIOError:
-            return "another process is at it"
         except (OSError, ValueError) as error:
             return f"{type(error).__name__} {error}"
 
@@ -120,21 +117,6 @@ class RunPool:
         with self._lock:
             self._running.discard(process)
         return code
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a run's folder for the block, or for as long as the process lives.
-
-    Raises:
-        BlockingIOError: another process holds it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def finished(folder: Path, runs: Sequence[Run]) -> tuple[list[RunResult], list[str]]:

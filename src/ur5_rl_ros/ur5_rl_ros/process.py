@@ -158,7 +158,7 @@ def run(make_node: Callable[[], Node]) -> None:
 def _prepare_log() -> None:
     """Let `inspect` index the modules now: rclpy asks it where each line was logged.
 
-    The first look took 26 ms, twice that on a busy machine, of the loop that had a fault
+    The first look took 26 ms, 42 to 83 on a busy machine, of the loop that had a fault
     to tell.
     """
     inspect.getmodule(inspect.currentframe())
